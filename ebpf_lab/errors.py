@@ -1,0 +1,139 @@
+"""The lab's exceptions: one tree, each error with what, where, why, hint and log.
+
+Nothing is printed and swallowed: every failure is raised as one of these.  A notebook shows the short
+block of :meth:`LabError.block`; ``EBPF_LAB_TRACEBACK=1`` shows Python's whole traceback instead.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One marked place in the learner's own source.
+
+    Attributes
+    ----------
+    line : int
+        Line of the cell's C text, counted from 1.
+    text : str
+        That line, as written.
+    column : int
+        First marked column, counted from 1; 0 marks the whole line and draws no caret.
+    length : int
+        Marked characters, at least 1.
+    note : str
+        Words shown behind the caret, "" for none.
+    """
+
+    line: int
+    text: str = ""
+    column: int = 0
+    length: int = 1
+    note: str = ""
+
+
+class LabError(Exception):
+    """Base of every error the lab raises.
+
+    Parameters
+    ----------
+    what : str
+        What failed, in one line; the kernel's or compiler's own words where it has any.
+    where : tuple of Mark
+        Places in the learner's source, most important last.
+    why : str
+        The cause in plain words.
+    hint : str
+        What mends it.
+    log : str
+        The whole log of the compiler or verifier, kept on ``err.log``.
+    """
+
+    def __init__(
+        self, what: str, *, where: tuple[Mark, ...] = (), why: str = "", hint: str = "", log: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.hint = hint
+        self.log = log
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for mark in self.where:
+            prefix = f"  line {mark.line}:  "
+            text = mark.text.expandtabs(1)
+            if text.strip():
+                lines.append(prefix + text.lstrip())
+            else:
+                lines.append(prefix.rstrip() + (f" {mark.note}" if mark.note else ""))
+                continue
+            if mark.column:
+                indent = len(text) - len(text.lstrip())
+                caret = "^" + "~" * (max(mark.length, 1) - 1)
+                note = f" {mark.note}" if mark.note else ""
+                lines.append(" " * (len(prefix) + max(mark.column - 1 - indent, 0)) + caret + note)
+            elif mark.note:
+                lines.append(" " * len(prefix) + mark.note)
+        lines += _labelled("why", self.why) + _labelled("fix", self.hint)
+        if self.log:
+            lines.append(f"  ({len(self.log.splitlines())} log lines omitted: err.log)")
+        return "\n".join(lines)
+
+    def block(self) -> str:
+        """The error as the learner reads it: its name, then what, where, why and fix."""
+        return f"{type(self).__name__}: {self}"
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython and ipykernel call this instead of formatting a stack.
+        if os.environ.get("EBPF_LAB_TRACEBACK") == "1":
+            return "".join(traceback.format_exception(self)).splitlines()
+        return self.block().splitlines()
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    if not text:
+        return []
+    first, *rest = text.splitlines()
+    return [f"  {label}   {first}", *(f"        {line}" for line in rest)]
+
+
+class UsageProblem(LabError):
+    """The cell's options, or the arguments of a call, are wrong."""
+
+
+class CompileError(LabError):
+    """The C text does not compile."""
+
+
+class VerifierRejected(LabError):
+    """The kernel's verifier refused a program."""
+
+
+class AttachError(LabError):
+    """A probe's target does not exist or cannot be attached to."""
+
+
+class MissingFeature(LabError):
+    """This kernel or this machine lacks something the program needs."""
+
+
+class MissingPrivilege(LabError):
+    """The kernel can do it, but this process may not."""
+
+
+class EventDecodeError(LabError):
+    """An event's bytes do not fit the type they should have."""
+
+
+class CommandFailed(LabError):
+    """The traced command could not be started."""
+
+
+class VirtualMachineError(LabError):
+    """The virtual machine could not be made, booted or kept running."""
