@@ -6,31 +6,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ebpf_lab.host.targets import UserSite
 from ebpf_lab.source.ctype import CType
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import StreamKind
-
-
-@dataclass(frozen=True, slots=True)
-class UserSite:
-    """One place in a file on disk to put a user probe on.
-
-    Attributes
-    ----------
-    path : str
-        Real path of the ELF file.
-    offset : int
-        Offset in the file, bytes.
-    semaphore : int
-        File offset of the USDT semaphore (``ref_ctr_offset``), 0 for none.
-    cookie : int
-        ``bpf_get_attach_cookie`` value, 0 for none.
-    """
-
-    path: str
-    offset: int
-    semaphore: int = 0
-    cookie: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,10 +127,14 @@ def bpf(command: int, attributes: ctypes.Array[ctypes.c_char] | bytes) -> int:
     OSError
         With the kernel's errno.
     """
-    buffer = ctypes.create_string_buffer(attributes, len(attributes)) if isinstance(attributes, bytes) else attributes
+    if isinstance(attributes, bytes):
+        attributes = ctypes.create_string_buffer(attributes, len(attributes))
     return _check(
         _syscall()(
-            ctypes.c_long(_number("bpf")), ctypes.c_int(command), buffer, ctypes.c_uint(ctypes.sizeof(buffer))
+            ctypes.c_long(_number("bpf")),
+            ctypes.c_int(command),
+            attributes,
+            ctypes.c_uint(ctypes.sizeof(attributes)),
         )
     )
 
@@ -213,7 +217,8 @@ def memory_barrier() -> None:
     with loads or stores with stores (Intel SDM vol. 3A, 9.2), so that nothing is called there.
     """
     if platform.machine() != "x86_64":
-        _check(_syscall()(ctypes.c_long(_number("membarrier")), ctypes.c_int(2), ctypes.c_uint(0), ctypes.c_int(0)))
+        number = ctypes.c_long(_number("membarrier"))
+        _check(_syscall()(number, ctypes.c_int(2), ctypes.c_uint(0), ctypes.c_int(0)))
 
 
 def online_cpus() -> Sequence[int]:
