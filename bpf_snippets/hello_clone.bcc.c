@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+// title:    Hello from every clone()
+// teaches:  kprobe on a system call, bpf_trace_printk
+// attach:   ksyscall:clone
+// needs:    kprobe, printk, bcc, headers
+// workload: i=0; while [ $i -lt 23 ]; do ( : ); i=$((i + 1)); done
+// emits:    ts u64 | cpu u32 | pid u32 | tid u32 | comm str | message str
+// expect:   rows == 23 where comm == "sh" and message == "Hello, clone!"
+// limits:   misses processes made by clone3() or vfork(), as most programs do today; a shell's ( ) uses clone()
+
+// The name says where to attach: syscall__clone is the function behind clone() on this architecture.
+int syscall__clone(void *ctx)
+{
+    // The kernel itself notes when, on which CPU and in which process this line was written.
+    bpf_trace_printk("Hello, clone!");
+    return 0;
+}
