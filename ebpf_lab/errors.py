@@ -18,7 +18,8 @@ class Mark:
     Attributes
     ----------
     line : int
-        Line of the cell's C text, counted from 1.
+        Line of the cell's C text, counted from 1; 0 is the line of options above it, which ``text`` shows as
+        written (``%%bpf -t 5``).
     text : str
         That line, as written.
     column : int
@@ -66,7 +67,7 @@ class LabError(Exception):
     def __str__(self) -> str:
         lines = [self.what]
         for mark in self.where:
-            prefix = f"  line {mark.line}:  "
+            prefix = f"  line {mark.line}:  " if mark.line else "  "
             text = mark.text.expandtabs(1)
             if text.strip():
                 lines.append(prefix + text.lstrip())
