@@ -1,0 +1,139 @@
+"""Find the records in a block of memory and copy their payloads out, many at a time.
+
+Ring buffers and perf buffers both lay records one after the other, each beginning with an eight-byte header
+that gives its length.  Where the next record begins is thus known only from the last one, which would mean
+a Python step for each.  But a stream nearly always carries events of one size, and then the headers lie at
+equal distances: one NumPy comparison proves a whole run of them right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+Positions = NDArray[np.int64]
+
+_FIRST_WINDOW = 1024
+"""Headers compared at once in the beginning; doubled as long as all of them agree."""
+_SHORT = 32
+"""A run below this is not worth a NumPy pass: records of mixed sizes are then stepped through singly."""
+_STEPS = 256
+"""Records stepped through singly before equal sizes are looked for again."""
+
+
+def walk(
+    words: Words, begin: int, end: int, *, keep: int, shape: int, stride: Callable[[int], int]
+) -> tuple[Positions, Words, int]:
+    """Find the records between two words of a block.
+
+    Parameters
+    ----------
+    words : (n,) uint64
+        The block.  It may be memory that the kernel writes to, as long as a header that ``stride`` accepts
+        no longer changes: one is judged and returned by the same load.
+    begin, end : int
+        First word, which is a header, and the word behind the last record.
+    keep : int
+        Bits of a header to return.
+    shape : int
+        Bits of a header that decide its length: records with equal ones form a run.
+    stride : callable
+        Words from a record's header to the next one's, from ``header & shape``; 0 where reading must stop.
+
+    Returns
+    -------
+    offsets : (n,) int64
+        Word of each header.
+    headers : (n,) uint64
+        Each header, masked with ``keep``.
+    next : int
+        The word behind the last whole record before ``end`` or before the one where reading had to stop.
+    """
+    offsets: list[Positions] = []
+    headers: list[Words] = []
+    window = _FIRST_WINDOW
+    at = begin
+    while at < end:
+        key = int(words[at]) & shape
+        step = stride(key)
+        if step == 0 or at + step > end:
+            break
+        count = min((end - at) // step, window)
+        run = words[at : at + count * step : step].copy()
+        same = (run & np.uint64(shape)) == np.uint64(key)
+        length = count if same.all() else int(same.argmin())
+        offsets.append(np.arange(at, at + length * step, step, dtype=np.int64))
+        headers.append(run[:length])
+        at += length * step
+        if length == count:
+            window *= 2
+        elif length < _SHORT:
+            window = _FIRST_WINDOW
+            singles, found, at = _step(words, at, end, shape, stride)
+            offsets.append(np.array(singles, dtype=np.int64))
+            headers.append(np.array(found, dtype=np.uint64))
+    if not offsets:
+        return np.empty(0, np.int64), np.empty(0, np.uint64), at
+    return np.concatenate(offsets), np.concatenate(headers) & np.uint64(keep), at
+
+
+def _step(
+    words: Words, at: int, end: int, shape: int, stride: Callable[[int], int]
+) -> tuple[list[int], list[int], int]:
+    view = words.data  # indexing a memoryview costs a third of indexing the array
+    offsets: list[int] = []
+    headers: list[int] = []
+    while at < end and len(offsets) < _STEPS:
+        header = view[at]
+        step = stride(header & shape)
+        if step == 0 or at + step > end:
+            break
+        offsets.append(at)
+        headers.append(header)
+        at += step
+    return offsets, headers, at
+
+
+def by_size(sizes: NDArray[np.integer]) -> Iterator[tuple[int, Positions | None]]:
+    """Group records by size: yield each size and the positions, increasing, of the records that have it.
+
+    The positions are None when there is one size only.
+    """
+    if not len(sizes):
+        return
+    if (sizes == sizes[0]).all():
+        yield int(sizes[0]), None
+        return
+    order = np.argsort(sizes, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(sizes[order])) + 1):
+        yield int(sizes[group[0]]), group
+
+
+def gather(block: NDArray[np.uint8], starts: Positions, size: int, *, unit: int) -> NDArray[np.uint8]:
+    """Copy ``size`` bytes from each start into the rows of a new array.
+
+    Parameters
+    ----------
+    block : (n,) uint8
+    starts : (k,) int64
+        Where each payload begins, in units.
+    size : int
+        Bytes of each payload.
+    unit : int
+        Bytes of a unit; every payload begins at a multiple of it.
+
+    Returns
+    -------
+    (k, size) uint8
+    """
+    if size == 0 or not len(starts):
+        return np.empty((len(starts), size), np.uint8)
+    # A view with one row for every unit of the block: picking rows from it copies each payload by one
+    # memmove, without an index for each byte.
+    rows: NDArray[np.void] = np.ndarray(
+        ((len(block) - size) // unit + 1,), np.dtype((np.void, size)), buffer=block, strides=(unit,)
+    )
+    return rows[starts].view(np.uint8).reshape(len(starts), size)
