@@ -223,7 +223,16 @@ def memory_barrier() -> None:
 
 def online_cpus() -> Sequence[int]:
     """CPUs that are online, in order."""
-    with open("/sys/devices/system/cpu/online") as file:
+    return _cpus("online")
+
+
+def possible_cpus() -> Sequence[int]:
+    """CPUs that could ever come online, in order: a per-CPU map has a value for each of them."""
+    return _cpus("possible")
+
+
+def _cpus(which: str) -> Sequence[int]:
+    with open(f"/sys/devices/system/cpu/{which}") as file:
         text = file.read()
     cpus: list[int] = []
     for part in text.strip().split(","):
