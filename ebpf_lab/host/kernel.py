@@ -1,0 +1,116 @@
+"""The running kernel: release, architecture, headers and clocks."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+SUPPORTED = ("x86_64", "aarch64")
+"""Architectures that the lab has system call numbers and argument conventions for."""
+
+
+def release() -> str:
+    """``uname -r``."""
+    return platform.release()
+
+
+def architecture() -> str:
+    """``uname -m``: "x86_64" or "aarch64" where the lab works."""
+    return platform.machine()
+
+
+def version(text: str) -> tuple[int, int]:
+    """Major and minor number at the start of a kernel release, (0, 0) where there are none.
+
+    Examples
+    --------
+    >>> version("6.1.0-56-amd64")
+    (6, 1)
+    """
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Kernel headers that a compiler can use: where they are, and which kernel's ("" when not said)."""
+
+    path: Path
+    release: str
+
+    @property
+    def foreign(self) -> bool:
+        """They belong to another kernel than the running one, so that its structures may differ."""
+        return self.release != release()
+
+
+def headers(modules: Path = Path("/lib/modules")) -> Headers | None:
+    """The headers under ``/lib/modules/$(uname -r)/build``, None when they are absent or incomplete.
+
+    A distribution splits them: what is generated for one architecture is in ``build``, what all share may
+    be in ``source``.  ``kconfig.h`` is included by every compilation, so that it stands for the shared part.
+    """
+    base = modules / release()
+    build = base / "build"
+    shared = any((base / tree / "include/linux/kconfig.h").exists() for tree in ("build", "source"))
+    if not shared or not (build / "include/generated/autoconf.h").exists():
+        return None
+    return Headers(build, _headers_release(build))
+
+
+def _headers_release(build: Path) -> str:
+    try:
+        text = (build / "include/generated/utsrelease.h").read_text()
+    except OSError:
+        return ""
+    match = re.search(r'UTS_RELEASE "([^"]*)"', text)
+    return match[1] if match else ""
+
+
+@cache
+def config() -> dict[str, str]:
+    """The kernel's build options by name ("CONFIG_KPROBES": "y"); empty where they are not published."""
+    import gzip
+
+    places = (Path("/proc/config.gz"), Path(f"/boot/config-{release()}"))
+    for place in places:
+        try:
+            data = place.read_bytes()
+        except OSError:
+            continue
+        text = (gzip.decompress(data) if place.suffix == ".gz" else data).decode(errors="replace")
+        return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
+    return {}
+
+
+def lacks(option: str) -> str:
+    """The words "CONFIG_X is not set" when the kernel's configuration is published and says so, else ""."""
+    return f"{option} is not set" if config() and option not in config() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks that BPF programs stamp events with, read together; nanoseconds.
+
+    Attributes
+    ----------
+    monotonic : int
+        ``bpf_ktime_get_ns``: stands still while the machine is suspended.
+    boottime : int
+        ``bpf_ktime_get_boot_ns``.
+    realtime : int
+        Since 1970.
+    """
+
+    monotonic: int
+    boottime: int
+    realtime: int
+
+
+def clocks() -> Clocks:
+    """All clocks now (within a microsecond of each other)."""
+    return Clocks(time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns())
