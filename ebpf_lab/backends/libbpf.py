@@ -1,0 +1,151 @@
+"""The libbpf backend: C with ``SEC`` names, compiled by clang, loaded by libbpf with CO-RE."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from ebpf_lab.backends import clang, handover, settings
+from ebpf_lab.backends.additions import Additions, additions
+from ebpf_lab.backends.common import BuildOptions
+from ebpf_lab.backends.libbpf_object import BpfObject, BpfProgram, LoadFailed
+from ebpf_lab.backends.loaded import Loaded
+from ebpf_lab.backends.refused import not_in_btf, refusal
+from ebpf_lab.errors import LabError
+from ebpf_lab.host.syscalls import ProgType
+from ebpf_lab.host.targets import KernelBtf, Target
+from ebpf_lab.source.btf import Btf
+from ebpf_lab.source.probe import Probe, ProbeKind
+from ebpf_lab.source.spec import Program, ProgramSpec
+
+# Attach types (``enum bpf_attach_type`` in ``include/uapi/linux/bpf.h``) that matter when loading.
+_RAW_TP, _FENTRY, _FEXIT, _LSM_MAC = 23, 24, 25, 27
+_RAW_TRACEPOINT_WRITABLE = 24
+
+_TYPES: dict[ProbeKind, tuple[int, int]] = {
+    "kprobe": (ProgType.KPROBE, 0),
+    "kretprobe": (ProgType.KPROBE, 0),
+    "ksyscall": (ProgType.KPROBE, 0),
+    "kretsyscall": (ProgType.KPROBE, 0),
+    "uprobe": (ProgType.KPROBE, 0),
+    "uretprobe": (ProgType.KPROBE, 0),
+    "usdt": (ProgType.KPROBE, 0),
+    "tracepoint": (ProgType.TRACEPOINT, 0),
+    "rawtracepoint": (ProgType.RAW_TRACEPOINT, 0),
+    "profile": (ProgType.PERF_EVENT, 0),
+    "tp_btf": (ProgType.TRACING, _RAW_TP),
+    "fentry": (ProgType.TRACING, _FENTRY),
+    "fexit": (ProgType.TRACING, _FEXIT),
+    "lsm": (ProgType.LSM, _LSM_MAC),
+}
+_BY_BTF = (ProgType.TRACING, ProgType.LSM)
+
+_STATISTICS_ONLY = 4  # BPF_LOG_STATS
+
+
+def build(spec: ProgramSpec, options: BuildOptions) -> LibbpfCompiled:
+    """Compile a text of the libbpf dialect.
+
+    Raises
+    ------
+    CompileError
+        The text is not valid C, or not for BPF.
+    MissingFeature
+        clang, libbpf's headers or the kernel's BTF is missing.
+    """
+    return LibbpfCompiled(spec, options, additions(spec))
+
+
+class LibbpfCompiled:
+    """An object file in memory; :class:`~ebpf_lab.backends.common.Compiled` says how it is used."""
+
+    def __init__(self, spec: ProgramSpec, options: BuildOptions, added: Additions) -> None:
+        start = time.perf_counter()
+        self._spec = spec
+        self._options = options
+        self._added = added
+        self._elf, self._cached = clang.object_of(
+            spec.text, added, use_cache=options.cache, taken_for_libbpf=spec.dialect_reason
+        )
+        self._seconds = time.perf_counter() - start
+
+    def close(self) -> None:
+        """Nothing to do: an object file in memory holds nothing."""
+
+    def load(self, targets: Mapping[str, Target]) -> Loaded:
+        """Put programs and maps into the kernel."""
+        start = time.perf_counter()
+        try:
+            loaded = self._load(self._elf, targets, self._options.log_level)
+        except LoadFailed as failed:
+            raise self._explained(failed, targets) from None
+        loaded.compile_seconds = self._seconds
+        loaded.load_seconds = time.perf_counter() - start
+        loaded.cached = self._cached
+        return loaded
+
+    def _load(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> Loaded:
+        with BpfObject(elf) as opened:
+            btf = Btf.parse(opened.btf)
+            settings.apply(self._spec.settings, settings.variables(btf, opened.maps), opened.maps)
+            wanted = {program.function: program for program in self._spec.programs}
+            for name, program in opened.programs.items():
+                if name in wanted:
+                    _configure(program, wanted[name], targets.get(name), log_level)
+                else:
+                    program.skip()
+            opened.load()
+            return handover.loaded(opened, btf, self._spec, self._added.types, with_log=log_level > 0)
+
+    def _explained(self, failed: LoadFailed, targets: Mapping[str, Target]) -> LabError:
+        elf = self._elf
+        if failed.logs and handover.LOSSES.encode() in elf:
+            # What the verifier says must be about the learner's program: counting failed reserves looks at
+            # their result, which would make an unchecked NULL pointer another error than it is.
+            plain, _ = clang.object_of(
+                self._spec.text,
+                self._added.uncounted(),
+                use_cache=self._options.cache,
+                taken_for_libbpf=self._spec.dialect_reason,
+            )
+            if again := self._failure(plain, targets, self._options.log_level):
+                elf, failed = plain, again
+        if failed.log_cut_short:
+            # The kernel reports a log that does not fit in place of the error it tells of, and before 6.4
+            # keeps its beginning only.  At this level it says what is wrong, and not how it got there.
+            failed = self._failure(elf, targets, _STATISTICS_ONLY) or failed
+        return refusal(failed, self._spec, elf)
+
+    def _failure(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> LoadFailed | None:
+        try:
+            self._load(elf, targets, log_level).close()
+        except LoadFailed as failed:
+            return failed
+        return None
+
+
+def _configure(program: BpfProgram, wanted: Program, target: Target | None, log_level: int) -> None:
+    probe = wanted.probe
+    if probe is None:
+        program.skip()
+        return
+    section = wanted.section.partition("/")[0]
+    program_type, attach_type = _TYPES[probe.kind]
+    if probe.kind == "rawtracepoint" and section.endswith(".w"):
+        program_type = _RAW_TRACEPOINT_WRITABLE
+    # A section may say that the program sleeps where --attach names the probe.
+    sleepable = probe.sleepable or section.endswith(".s")
+    program.configure(program_type, attach_type, sleepable=sleepable, log_level=log_level)
+    if program_type in _BY_BTF:
+        try:
+            program.set_target(_function(probe, target))
+        except LoadFailed as failed:
+            raise not_in_btf(probe, failed) from None
+
+
+def _function(probe: Probe, target: Target | None) -> str:
+    # fentry:sys_clone is another function on each architecture; tracepoints and LSM hooks have one name, to
+    # which libbpf adds a prefix of its own.
+    if probe.kind in ("fentry", "fexit") and isinstance(target, KernelBtf):
+        return target.function
+    return probe.name

@@ -1,0 +1,152 @@
+"""What libbpf or the kernel refused, as one of the lab's errors."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ebpf_lab.backends import clang
+from ebpf_lab.backends.libbpf_object import LoadFailed
+from ebpf_lab.diagnose.verifier import Place, rejected
+from ebpf_lab.errors import (
+    AttachError,
+    CompileError,
+    LabError,
+    Mark,
+    MissingFeature,
+    UsageProblem,
+)
+from ebpf_lab.host import features, privileges
+from ebpf_lab.source.btf import Btf
+from ebpf_lab.source.btf_ext import line_info
+from ebpf_lab.source.probe import Probe, ProbeKind
+from ebpf_lab.source.spec import Program, ProgramSpec
+
+_PROGRAM = re.compile(r"prog '([^']+)': (?:BPF program load failed|failed to load)")
+_MAP = re.compile(r"map '([^']+)': failed to create")
+_ANY_MAP = re.compile(r"\bmap (?:def(?:inition)? )?'?(\w+)'?")
+
+_FEATURES: dict[ProbeKind, str] = {
+    "kprobe": "kprobe",
+    "kretprobe": "kprobe",
+    "ksyscall": "kprobe",
+    "kretsyscall": "kprobe",
+    "tracepoint": "tracepoint",
+    "rawtracepoint": "raw_tracepoint",
+    "tp_btf": "tp_btf",
+    "fentry": "fentry",
+    "fexit": "fentry",
+    "lsm": "lsm",
+    "uprobe": "uprobe",
+    "uretprobe": "uprobe",
+    "usdt": "usdt",
+    "profile": "perf_event",
+}
+
+
+def refusal(failed: LoadFailed, spec: ProgramSpec, elf: bytes) -> LabError:
+    """The error to raise when an object could not be opened or loaded."""
+    if named := _PROGRAM.search(failed.messages):
+        return _program_refused(failed, named[1], spec, elf)
+    if named := _MAP.search(failed.messages):
+        return _map_refused(failed, named[1], spec)
+    if failed.code in (errno.EPERM, errno.EACCES):
+        return privileges.explain_eperm("load BPF programs")
+    return _libbpf_refused(failed, spec)
+
+
+def not_in_btf(probe: Probe, failed: LoadFailed) -> AttachError:
+    """The error for a function or tracepoint that the kernel's BTF does not have."""
+    return AttachError(
+        f"{probe}: the kernel's BTF has no such {'tracepoint' if probe.kind == 'tp_btf' else 'function'}",
+        why="inlined functions, and those of modules that are not loaded, are not in it",
+        log=failed.messages,
+    )
+
+
+def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: bytes) -> LabError:
+    log = failed.logs.get(name, "")
+    program = next((each for each in spec.programs if each.function == name), None)
+    if not log and program is not None:
+        # Without a log the verifier was never reached: the kernel refused the kind of program as such.
+        _require(program)
+        if failed.code == errno.EPERM:
+            return privileges.explain_eperm("load BPF programs")
+    return rejected(
+        log or failed.messages,
+        function=name,
+        text=spec.text,
+        files=(clang.CELL,),
+        places=_places(elf, name),
+        otherwise=os.strerror(failed.code),
+    )
+
+
+def _require(program: Program) -> None:
+    if program.probe is not None:
+        features.require(_FEATURES[program.probe.kind])
+
+
+def _map_refused(failed: LoadFailed, name: str, spec: ProgramSpec) -> LabError:
+    if failed.code == errno.EPERM:
+        return privileges.explain_eperm("create BPF maps")
+    causes = {
+        errno.EINVAL: "a size, the number of entries or a flag does not suit this type of map",
+        errno.E2BIG: "a key or value is larger than the kernel allows, or there are too many entries",
+        errno.ENOMEM: "there is not enough memory for all its entries",
+    }
+    return UsageProblem(
+        f"map {name}: the kernel refused to create it: {os.strerror(failed.code)}",
+        where=_map_marks(name, spec),
+        why=causes.get(failed.code, ""),
+        log=failed.messages,
+    )
+
+
+def _libbpf_refused(failed: LoadFailed, spec: ProgramSpec) -> LabError:
+    lines = [line.removeprefix("libbpf: ").strip() for line in failed.messages.splitlines() if line.strip()]
+    # What comes first is the cause; "failed to load object" follows from it.
+    what = lines[0] if lines else os.strerror(failed.code)
+    if "extern" in what:
+        return MissingFeature(what, why="this kernel does not export it to BPF programs", log=failed.messages)
+    named = _ANY_MAP.search(what)
+    return CompileError(what, where=_map_marks(named[1], spec) if named else (), log=failed.messages)
+
+
+def _map_marks(name: str, spec: ProgramSpec) -> tuple[Mark, ...]:
+    lines = spec.text.splitlines()
+    return tuple(
+        Mark(declared.line, lines[declared.line - 1] if declared.line <= len(lines) else "")
+        for declared in spec.maps
+        if declared.name == name and declared.line
+    )
+
+
+def _places(elf: bytes, function: str) -> Sequence[Place]:
+    """The object's line records that lie in the learner's text, numbered as in this program's log."""
+    from elftools.elf.elffile import ELFFile
+
+    file = ELFFile(io.BytesIO(elf))
+    symbols: Any = file.get_section_by_name(".symtab")
+    symbol = next(iter(symbols.get_symbol_by_name(function) or ()), None)
+    types, lines = file.get_section_by_name(".BTF"), file.get_section_by_name(".BTF.ext")
+    if symbol is None or types is None or lines is None:
+        return ()
+    section = file.get_section(symbol["st_shndx"]).name
+    start, end = symbol["st_value"], symbol["st_value"] + symbol["st_size"]
+    return [
+        Place(
+            (record.offset - start) // 8
+            if record.section == section and start <= record.offset < end
+            else -1,
+            record.line,
+            record.column,
+            record.text,
+        )
+        for record in line_info(Btf.parse(types.data()), lines.data())
+        if record.line and os.path.basename(record.file) == clang.CELL
+    ]

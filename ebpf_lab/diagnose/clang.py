@@ -1,0 +1,189 @@
+"""What clang said about a text that does not compile, in the learner's own lines.
+
+Both dialects are compiled by clang, so both backends use this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from ebpf_lab.diagnose import causes
+from ebpf_lab.errors import CompileError, Mark
+
+_SHOWN = 3
+
+_LOCATED = re.compile(
+    r"(?P<file>[^\s:][^:]*):(?P<line>\d+):(?P<column>\d+): "
+    r"(?P<severity>fatal error|error|warning|note): (?P<text>.*)"
+)
+# The BPF code generator reports in forms of its own.
+_FROM_BACKEND = re.compile(
+    r"(?:fatal )?error: (?P<file>[^\s:][^:]*):(?P<line>\d+):(?P<column>\d+): "
+    r"in function \S+ .*?\): (?P<text>.*)"
+)
+_AT_LINE = re.compile(r"Error at line (?P<line>\d+): (?P<text>.*)")
+_UNLOCATED = re.compile(r"(?:clang(?:-\d+)?: )?(?:fatal )?error: (?P<text>.*)")
+_INCLUDED = re.compile(r"In file included from (?P<file>[^\s:][^:]*):(?P<line>\d+)[:,]")
+_CARET = re.compile(r"(?:\s*\|)?[\s~]*\^(?P<tail>~*)")
+_SWITCH = re.compile(r" \[-W[^\]]*\]$")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(slots=True)
+class Diagnostic:
+    """One message of clang.
+
+    Attributes
+    ----------
+    file : str
+        File as clang names it, "" when the message has no place.
+    line, column : int
+        Position from 1; the column counts bytes; 0 when unknown.
+    length : int
+        Characters that clang underlined.
+    severity : str
+        "error" or "warning".
+    text : str
+        The message, without the name of the switch that made it an error.
+    included_from : tuple of (str, int)
+        Files and lines of the ``#include`` directives that led here, outermost first.
+    notes : list of Diagnostic
+        The notes that clang printed below it.
+    """
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    text: str
+    length: int = 1
+    included_from: tuple[tuple[str, int], ...] = ()
+    notes: list[Diagnostic] = field(default_factory=list)
+
+
+def parse(log: str) -> list[Diagnostic]:
+    """Read clang's output; whatever is not a message is passed over.
+
+    Parameters
+    ----------
+    log : str
+        What clang wrote to its standard error.
+
+    Returns
+    -------
+    list of Diagnostic
+        Errors and warnings in order of appearance, each with its notes.
+    """
+    found: list[Diagnostic] = []
+    included: list[tuple[str, int]] = []
+    latest: Diagnostic | None = None
+    caret_in = 0
+    for line in log.splitlines():
+        caret_in -= 1
+        if match := _INCLUDED.match(line):
+            included.append((match["file"], _number(match["line"])))
+            continue
+        if made := _message(line):
+            made.included_from, included = tuple(included), []
+            latest, caret_in = made, 2
+            if made.severity != "note":
+                found.append(made)
+            elif found:
+                found[-1].notes.append(made)
+        elif latest and caret_in == 0 and (match := _CARET.match(line)):
+            latest.length = 1 + len(match["tail"])
+    return found
+
+
+def compile_error(
+    log: str, text: str, *, files: Collection[str], why: str = "", taken_for_libbpf: str = ""
+) -> CompileError:
+    """The error to raise for a text that does not compile.
+
+    Parameters
+    ----------
+    log : str
+        What clang wrote; kept whole on the error.
+    text : str
+        The learner's C text.
+    files : collection of str
+        Names under which clang knows that text.
+    why : str
+        The cause, where the caller knows it; else it is looked up from clang's words.
+    taken_for_libbpf : str
+        Why the text was taken for the libbpf dialect, "" if it was not: explains bcc's macros in it.
+    """
+    errors = [message for message in parse(log) if message.severity == "error"]
+    # A place beats none: what clang says of itself ("1 error generated") matters only when all else fails.
+    errors = [message for message in errors if message.file] or errors
+    if not errors:
+        return CompileError("clang failed without naming an error", why=why, log=log)
+    lines = text.splitlines()
+    first = errors[0]
+    what = first.text
+    if not _place(first, files) and first.file:
+        what = f"{first.file}:{first.line}: {what}"
+    if len(errors) > 1:
+        what = f"{what} (the first of {len(errors)} errors)"
+    marks: list[Mark] = []
+    for error in errors[:_SHOWN]:
+        marks += _marks(error, lines, files, note="" if error is first else error.text)
+    found = causes.of_compile_error(
+        [error.text for error in errors], [mark.text for mark in marks], taken_for_libbpf
+    )
+    return CompileError(
+        what, where=tuple(marks), why=why or found.why, hint="" if why else found.hint, log=log
+    )
+
+
+def _message(line: str) -> Diagnostic | None:
+    if match := _LOCATED.match(line):
+        severity = match["severity"].removeprefix("fatal ")
+        text = _SWITCH.sub("", match["text"])
+        return Diagnostic(match["file"], _number(match["line"]), _number(match["column"]), severity, text)
+    if match := _FROM_BACKEND.match(line):
+        known = match["file"] != "<unknown>"
+        place = (match["file"], _number(match["line"]), _number(match["column"])) if known else ("", 0, 0)
+        return Diagnostic(*place, "error", match["text"])
+    if match := _AT_LINE.match(line):
+        return Diagnostic("<line>", _number(match["line"]), 0, "error", match["text"].split(" for DAG")[0])
+    if match := _UNLOCATED.match(line):
+        return Diagnostic("", 0, 0, "error", match["text"])
+    return None
+
+
+def _number(digits: str) -> int:
+    return int(digits[:9])
+
+
+def _place(message: Diagnostic, files: Collection[str]) -> tuple[int, int] | None:
+    """Line and column in the learner's text; an error in a header is where the text includes it."""
+    if message.file in files or message.file == "<line>":
+        return message.line, message.column
+    for file, line in message.included_from:
+        if file in files:
+            return line, 0
+    return None
+
+
+def _marks(error: Diagnostic, lines: list[str], files: Collection[str], note: str) -> list[Mark]:
+    place = _place(error, files)
+    marks = [_mark(*place, error.length, lines, note)] if place else []
+    for hint in error.notes:
+        # Expansions of header macros are clang's own affair; the place in the text is already marked.
+        if hint.file in files and not hint.text.startswith(("expanded from", "could not determine")):
+            marks.append(_mark(hint.line, hint.column, hint.length, lines, hint.text))
+            break
+    return marks
+
+
+def _mark(line: int, column: int, length: int, lines: list[str], note: str) -> Mark:
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    if column:
+        # clang counts bytes; a caret needs characters.
+        column = len(text.encode()[: column - 1].decode("utf-8", "replace")) + 1
+        word = _WORD.match(text, column - 1)
+        length = max(length, len(word[0]) if word else 1)
+    return Mark(line, text, column, length, note)
