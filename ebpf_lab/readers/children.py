@@ -114,7 +114,7 @@ class ChildTracker:
             ring.advance(following - begin)
             types = perf.record_types(headers)
             self._add(_forks(words, offsets[types == perf.RECORD_FORK]))
-            ring.announced(int(words[offsets[types == perf.RECORD_LOST] + 2].sum()))
+            ring.announce(int(words[offsets[types == perf.RECORD_LOST] + 2].sum()))
             begin = end
 
     def _add(self, forks: NDArray[Any]) -> None:

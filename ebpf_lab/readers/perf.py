@@ -78,12 +78,11 @@ class PerfRing:
     sample_type, flags : int
         As in ``struct perf_event_attr``.  Times are CLOCK_MONOTONIC.
 
-    Attributes
-    ----------
-    exact : bool
-        The kernel itself counts every lost record (PERF_FORMAT_LOST, since Linux kernel commit
-        119a784c8127 ("perf/core: Add a new read format to get a number of lost samples") in v6.0).
-        Where it does not, losses are announced by records which the ring must first have room for again.
+    Notes
+    -----
+    Since Linux kernel commit 119a784c8127 ("perf/core: Add a new read format to get a number of lost
+    samples") in v6.0 the kernel counts every lost record (PERF_FORMAT_LOST).  Before it, losses are told of
+    by records alone (PERF_RECORD_LOST): the last ones only once there is room again and one more record.
 
     Raises
     ------
@@ -92,8 +91,8 @@ class PerfRing:
     """
 
     def __init__(self, *, cpu: int, pid: int, config: int, pages: int, sample_type: int, flags: int) -> None:
-        self.exact = True
-        self._lost = 0
+        self._counted = 0
+        self._announced = 0
 
         def attributes(read_format: int) -> bytes:
             return perf_attributes(
@@ -113,7 +112,6 @@ class PerfRing:
             if error.errno != errno.EINVAL:
                 raise
             self.fd = perf_event_open(attributes(0), pid=pid, cpu=cpu)
-            self.exact = False
         try:
             self._memory = _map(self.fd, pages)
         except BaseException:
@@ -144,18 +142,16 @@ class PerfRing:
         """Give the oldest records back to the kernel; a barrier must lie between copying and this."""
         self._ends[1] += np.uint64(words * 8)
 
-    def announced(self, lost: int) -> None:
+    def announce(self, lost: int) -> None:
         """Add a loss that a PERF_RECORD_LOST told of."""
-        if not self.exact:
-            self._lost += lost
+        self._announced += lost
 
     def count_lost(self) -> int:
         """Records that the kernel had no room for, so far."""
-        if self.exact:
-            counts = os.read(self.fd, 16)
-            if counts:  # none, once the CPU is offline
-                self._lost = struct.unpack("<QQ", counts)[1]
-        return self._lost
+        # Short of eight bytes more: the kernel does not count; nothing at all: the CPU is offline.
+        if len(counts := os.read(self.fd, 16)) == 16:
+            self._counted = struct.unpack("<QQ", counts)[1]
+        return max(self._counted, self._announced)
 
     def close(self) -> None:
         """Unmap and close the event."""

@@ -116,7 +116,7 @@ class PerfBuffer:
             begin = end
         for ring, part in zip(rings, parts, strict=True):
             part.trim(until)
-            ring.announced(part.announced)
+            ring.announce(part.announced)
             ring.advance(part.consumed)
         return self._batches(words, parts)
 
