@@ -38,6 +38,8 @@ _USE_CLOCKID = 1 << 25
 _CLOCK_MONOTONIC = 1
 _FORMAT_LOST = 1 << 4
 _IOC_ENABLE = 0x2400
+_LEAST_SHARE = 1 << 16
+"""Bytes taken from a ring in any case: no record is longer."""
 _DATA_HEAD = 1024
 """Byte of ``data_head`` in ``struct perf_event_mmap_page``; ``data_tail`` follows it."""
 
@@ -214,7 +216,7 @@ def take(rings: Sequence[PerfRing], limit: int) -> tuple[Words, list[int], list[
     cut : list of bool
         Whether a ring holds more than its share of ``limit`` bytes, so that its part may end within a record.
     """
-    share = max(limit // max(len(rings), 1), 1 << 16) // 8
+    share = max(limit // max(len(rings), 1), _LEAST_SHARE) // 8
     waiting = [ring.available for ring in rings]
     memory_barrier()
     counts = [min(available, share) for available in waiting]
