@@ -1,0 +1,59 @@
+"""``./lab vm``: run a command in a virtual machine, passing back its output and exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ebpf_lab.errors import VirtualMachineError
+from ebpf_lab.vm.image import KERNELS
+from ebpf_lab.vm.machine import DEFAULT_KERNEL, Machine, TimeLimit
+
+# As timeout(1) and the shell have them.
+_TIMED_OUT = 124
+_NO_MACHINE = 125
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the command's exit status."""
+    parser = argparse.ArgumentParser(
+        prog="lab vm",
+        description="Run a command as root under a Debian kernel. It sees this machine's files; what it"
+        " writes is gone at the end. The exit status is the command's; 124 when the time limit stops it,"
+        " 125 when the machine cannot be made or crashes.",
+    )
+    parser.add_argument("--kernel", default=DEFAULT_KERNEL, choices=KERNELS, help="default %(default)s")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this long"
+    )
+    parser.add_argument("--cpus", type=int, default=2, metavar="N", help="default %(default)s")
+    parser.add_argument("--memory", default="2G", metavar="SIZE", help="default %(default)s")
+    parser.add_argument(
+        "--writable", action="append", default=[], metavar="DIR", help="a directory it may really write to"
+    )
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="and its arguments")
+    parsed = parser.parse_args(arguments)
+    command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
+    if not command:
+        parser.error("which command? for example: lab vm -- uname -r")
+    machine = Machine(kernel=parsed.kernel, cpus=parsed.cpus, memory=parsed.memory)
+    try:
+        return machine.run(command, timeout=parsed.timeout, writable=parsed.writable)
+    except VirtualMachineError as error:
+        print(error.block(), file=sys.stderr)
+        return _TIMED_OUT if isinstance(error, TimeLimit) else _NO_MACHINE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a time of more than 0 s")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""One command in a virtual machine: this machine's files and programs under another kernel.
+
+The guest sees the host's files at the same paths, project and virtual environment included.  What it writes
+goes to memory and is gone at the end, but for directories named writable.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ebpf_lab.errors import VirtualMachineError
+from ebpf_lab.vm import initramfs
+from ebpf_lab.vm.arch import Architecture, architecture
+from ebpf_lab.vm.image import Image, image
+from ebpf_lab.vm.packages import Progress
+
+DEFAULT_KERNEL = "6.12"
+
+# A boot takes 2 to 4 s; a machine busy with other guests was seen to need 20.
+_BOOT_SECONDS = 180.0
+_POLL_SECONDS = 0.02
+_CHUNK = 1 << 20
+_CONSOLE_LINES = 30
+_PASSED_VARIABLES = {
+    "COLUMNS", "HOME", "LANG", "LINES", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER", "VIRTUAL_ENV",
+    "XDG_CACHE_HOME",
+}  # fmt: skip
+_PASSED_PREFIXES = ("EBPF_LAB_", "LC_", "PYTHON", "PYTEST_")
+
+
+class Sink(Protocol):
+    """Where output goes: a binary file or anything like it."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take some bytes."""
+        ...
+
+    def flush(self) -> object:
+        """Pass them on."""
+        ...
+
+
+class TimeLimit(VirtualMachineError):
+    """The command ran into its time limit, and the machine was stopped."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A virtual machine that boots a Debian kernel over this machine's files.
+
+    Parameters
+    ----------
+    kernel : str
+        Kernel series: "6.1", "6.12" or "7.2".
+    cpus : int
+        Processors of the guest.
+    memory : str
+        Memory of the guest in QEMU's notation; half of it can hold written files.
+    arch : str or None
+        The guest's architecture as ``uname -m`` prints it; the host's unless given.  The guest runs the
+        host's programs, so only the host's own architecture boots.
+    progress : callable
+        Told in a line what a long step (fetching the kernel the first time) is doing.
+
+    Examples
+    --------
+    >>> Machine(kernel="6.1").run(["uname", "-r"])  # doctest: +SKIP
+    6.1.0-50-amd64
+    0
+
+    Notes
+    -----
+    Processors are emulated: kernel virtualisation is often there and unusable inside another machine.
+    Expect compute-bound work to be about 20 times slower.
+    """
+
+    kernel: str = DEFAULT_KERNEL
+    cpus: int = 2
+    memory: str = "2G"
+    arch: str | None = None
+    progress: Progress = lambda line: print(f"vm: {line}", file=sys.stderr, flush=True)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float | None = None,
+        stdout: Sink | None = None,
+        stderr: Sink | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        writable: Sequence[str | os.PathLike[str]] = (),
+    ) -> int:
+        """Boot the machine, run one command as root in it, and return its exit status.
+
+        Parameters
+        ----------
+        argv : sequence of str
+            The command and its arguments.
+        timeout : float or None
+            Seconds the command may take, not counting the boot.
+        stdout, stderr : Sink or None
+            Where the command's output goes as it comes; this process's own unless given.
+        cwd : path or None
+            The command's directory; this process's unless given.
+        env : mapping or None
+            Variables added to those that pass through (PATH, HOME, TERM, the locale, EBPF_LAB_* and
+            Python's).
+        writable : sequence of path
+            Directories of the host that the command may really write to.
+
+        Returns
+        -------
+        int
+            The exit status; 128 + N for a command ended by signal N, 127 if there is no such command.
+
+        Raises
+        ------
+        TimeLimit
+            When the command takes longer than `timeout`.
+        VirtualMachineError
+            When the machine cannot be made, does not boot, or crashes; ``log`` has its console.
+        """
+        arch = architecture(self.arch)
+        if arch != architecture():
+            raise VirtualMachineError(
+                f"a {arch.machine} guest cannot run this machine's programs",
+                why=f"they are for {architecture().machine}",
+            )
+        kernel = image(self.kernel, arch, self.progress)
+        shares = [str(Path(path).resolve(strict=True)) for path in writable]
+        with tempfile.TemporaryDirectory(prefix="ebpf-lab-vm-") as name:
+            directory = Path(name)
+            lab = directory / "lab"
+            lab.mkdir()
+            (lab / "command").write_text(_script(argv, os.fspath(cwd or os.getcwd()), _environment(env)))
+            (lab / "hostname").write_text(f"ebpf-lab-{self.kernel}\n")
+            (lab / "writable").write_text("".join(f"{path}\n" for path in shares))
+            initrd = directory / "initrd"
+            initrd.write_bytes(initramfs.build(kernel.modules))
+            command = self._qemu(arch, kernel, initrd, directory / "console", lab, shares)
+            outputs = (
+                _Follower(lab / "stdout", stdout or sys.stdout.buffer),
+                _Follower(lab / "stderr", stderr or sys.stderr.buffer),
+            )
+            with (directory / "qemu").open("wb") as log:
+                # setpriv: QEMU gets SIGKILL from the kernel when this process ends, however it ends.
+                qemu = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "KILL", *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # A Ctrl-C in the terminal is this process's to handle.
+                    start_new_session=True,
+                )
+            try:
+                return _follow(qemu, directory, outputs, timeout)
+            finally:
+                qemu.kill()
+                qemu.wait()
+                for output in outputs:
+                    output.close()
+
+    def _qemu(
+        self,
+        arch: Architecture,
+        kernel: Image,
+        initrd: Path,
+        console: Path,
+        lab: Path,
+        writable: Sequence[str],
+    ) -> list[str]:
+        program = shutil.which(arch.qemu)
+        if program is None:
+            raise VirtualMachineError(f"{arch.qemu} is not installed", hint=f"apt-get install {arch.package}")
+        command = [
+            program, *arch.options, "-accel", "tcg,thread=multi",
+            "-smp", str(self.cpus), "-m", self.memory,
+            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none",
+            "-serial", f"file:{_quoted(console)}", "-kernel", str(kernel.kernel), "-initrd", str(initrd),
+            "-append", f"console={arch.console} quiet panic=-1 mitigations=off",
+            *_share("root", "/", "readonly=on"), *_share("kernel", kernel.tree, "readonly=on"),
+            *_share("lab", lab),
+        ]  # fmt: skip
+        for number, path in enumerate(writable):
+            command += _share(f"write{number}", path)
+        return command
+
+
+def _share(tag: str, path: str | os.PathLike[str], *options: str) -> list[str]:
+    # multidevs=remap: inode numbers stay unique although the host's tree spans several file systems.
+    backend = [
+        "local",
+        f"id={tag}",
+        f"path={_quoted(path)}",
+        "security_model=none",
+        "multidevs=remap",
+        *options,
+    ]
+    return ["-fsdev", ",".join(backend), "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+
+
+def _quoted(path: str | os.PathLike[str]) -> str:
+    # In QEMU's option lists a comma is written twice.
+    return os.fspath(path).replace(",", ",,")
+
+
+def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES)
+    }
+    return passed | dict(added or {})
+
+
+def _script(argv: Sequence[str], cwd: str, environment: Mapping[str, str]) -> str:
+    if not argv:
+        raise VirtualMachineError("no command was given to run in the machine")
+    assignments = [f"{name}={value}" for name, value in environment.items()]
+    # env -i: nothing of the guest's first process leaks in; and env reports a missing command as 127.
+    return f"cd {shlex.quote(cwd)} || exit 126\nexec {shlex.join(['env', '-i', *assignments, *argv])}\n"
+
+
+def _follow(
+    qemu: subprocess.Popen[bytes], directory: Path, outputs: Sequence[_Follower], timeout: float | None
+) -> int:
+    status, started = directory / "lab" / "status", directory / "lab" / "started"
+    begin = time.monotonic()
+    running = False
+    while True:
+        # Looked at before the outputs: the guest writes it last, so the outputs are then whole.
+        ended = qemu.poll() is not None
+        text = status.read_text() if status.exists() else ""
+        for output in outputs:
+            output.pass_on()
+        if text.endswith("\n"):
+            return int(text)
+        if ended:
+            raise _crashed(directory, qemu.returncode, running)
+        now = time.monotonic()
+        if not running and started.exists():
+            running, begin = True, now
+        if running and timeout is not None and now - begin > timeout:
+            raise TimeLimit(f"the command was still running after {timeout:g} s; the machine was stopped")
+        if not running and now - begin > _BOOT_SECONDS:
+            raise VirtualMachineError(
+                f"the machine did not boot in {_BOOT_SECONDS:g} s", log=_tail(directory)
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _crashed(directory: Path, code: int, running: bool) -> VirtualMachineError:
+    log = _tail(directory)
+    when = "while the command ran" if running else "before the command could start"
+    problem = next(
+        (line for line in log.splitlines() if "Kernel panic" in line), f"QEMU ended with status {code}"
+    )
+    shown = "\n".join(log.splitlines()[-_CONSOLE_LINES:])
+    return VirtualMachineError(
+        f"the machine stopped {when}: {problem}", why=f"its console ends:\n{shown}", log=log
+    )
+
+
+def _tail(directory: Path) -> str:
+    parts = [directory / "qemu", directory / "console"]
+    return "".join(part.read_text(errors="replace") for part in parts if part.exists())
+
+
+class _Follower:
+    """Passes on what the guest appends to a file of the shared directory."""
+
+    def __init__(self, path: Path, sink: Sink) -> None:
+        path.touch()
+        self._file = path.open("rb", buffering=0)
+        self._sink = sink
+
+    def pass_on(self) -> None:
+        """Hand over what has come since the last call."""
+        came = False
+        while chunk := self._file.read(_CHUNK):
+            self._sink.write(chunk)
+            came = True
+        if came:
+            self._sink.flush()
+
+    def close(self) -> None:
+        """Close the file; the sink is the caller's."""
+        self._file.close()
