@@ -45,7 +45,8 @@ class Stream:
     """A source of events: a ring buffer, a perf buffer, or the trace_pipe of ``bpf_printk``.
 
     ``structs`` are the C names of the types submitted (``struct event`` is "event", a typedef is its own
-    name); when empty, ``why`` says why no type is known.
+    name, a plain value its type: "u64", "char[16]"), and ``c_types`` the same as a C declaration has them
+    ("struct event"); when both are empty, ``why`` says why no type is known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Stream:
     structs: tuple[str, ...] = ()
     why: str = ""
     line: int = 0
+    c_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
