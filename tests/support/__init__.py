@@ -1,0 +1,1 @@
+"""What the tests share: skipping, leak checks, targets to trace, expectations."""

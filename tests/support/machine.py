@@ -1,0 +1,12 @@
+"""Where the tests run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+"""The project's directory."""
+
+EMULATED = bool(os.environ.get("EBPF_LAB_IN_VM"))
+"""Inside the virtual machine, where everything takes twenty times as long."""
