@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ _GLOBAL = 1
 _EXECUTABLE = 1
 _HIDDEN_VERSION = 0x8000
 # Elf64_Sym and Elf32_Sym hold the same in another order.
+_OVERLAPPING = 8
 _SYMBOL = {
     64: np.dtype(
         {
@@ -179,8 +180,19 @@ class Elf:
                 names.add(_string(table.strings, int(start)))
         return sorted(names - {b""})
 
-    def sorted_functions(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], list[bytes]]:
-        """All functions by address: addresses, sizes and names, for looking addresses up."""
+    def function_at(self, address: int) -> tuple[str, int] | None:
+        """The function that ``address`` is in, and how far in; None where the file names none."""
+        starts, sizes, names = self._by_address
+        last = int(np.searchsorted(starts, np.uint64(address), side="right")) - 1
+        # Symbols may share or cover an address: aliases, and entry points within a function.
+        for index in range(last, max(last - _OVERLAPPING, -1), -1):
+            distance = address - int(starts[index])
+            if distance < int(sizes[index]) or distance == 0:
+                return names[index].decode(errors="replace"), distance
+        return None
+
+    @cached_property
+    def _by_address(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], list[bytes]]:
         addresses, sizes, names = [], [], []
         for table in self._tables:
             chosen = table.symbols[_is_function(table.symbols)]
