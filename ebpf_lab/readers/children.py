@@ -131,6 +131,7 @@ class ChildTracker:
         self.drain()
         perf.close_rings(self._rings)
         self._rings = ()
+        self.fds = ()
 
     def __enter__(self) -> Self:
         return self

@@ -26,6 +26,8 @@ _UNREADABLE: dict[int, str] = {
     MapType.BLOOM_FILTER: "a bloom filter can only be asked whether it may hold a value",
 }
 
+_BATCH_BYTES = 1 << 20
+_LEAST_BATCH = 64
 _ENOTSUPP = 524
 """The kernel's own "not supported", which has no name in user space."""
 
@@ -106,7 +108,8 @@ def _read_batches(source: LoadedMap, width: int, most: int) -> tuple[bytes, byte
     Since Linux kernel commit cb4d03ab499d ("bpf: Add generic support for lookup batch op") in v5.6, but for
     per-CPU arrays since commit f008d732ab18 ("bpf: Add batched ops support for percpu array") in v5.13.
     """
-    size = min(max((1 << 20) // (source.key_size + width), 64), max(source.max_entries, 1))
+    size = max(_BATCH_BYTES // (source.key_size + width), _LEAST_BATCH)
+    size = min(size, max(source.max_entries, 1))
     # The kernel keeps its place in a u32 for hashes, in a key for the others.
     places = [ctypes.create_string_buffer(max(source.key_size, 4)) for _ in range(2)]
     have_place = False
@@ -138,11 +141,10 @@ def _read_batches(source: LoadedMap, width: int, most: int) -> tuple[bytes, byte
             if error.errno == errno.ENOSPC:  # a bucket of the hash holds more elements than were asked for
                 size *= 2
                 continue
-            if error.errno in (errno.EAGAIN, errno.EINTR):
-                continue
-            if error.errno != errno.ENOENT:
+            # A program that was interrupted within a bucket keeps it locked: EBUSY, with what came before it.
+            if error.errno not in (errno.ENOENT, errno.EBUSY):
                 raise
-            done = True
+            done = error.errno == errno.ENOENT
         count = struct.unpack_from("<I", attributes, 32)[0]
         keys += key_buffer.raw[: count * source.key_size]
         values += value_buffer.raw[: count * width]
