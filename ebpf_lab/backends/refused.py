@@ -11,41 +11,18 @@ from typing import Any
 
 from ebpf_lab.backends import clang
 from ebpf_lab.backends.libbpf_object import LoadFailed
+from ebpf_lab.backends.unsupported import map_marks, map_refused, require
 from ebpf_lab.diagnose.verifier import Place, rejected
-from ebpf_lab.errors import (
-    AttachError,
-    CompileError,
-    LabError,
-    Mark,
-    MissingFeature,
-    UsageProblem,
-)
-from ebpf_lab.host import features, privileges
+from ebpf_lab.errors import AttachError, CompileError, LabError, MissingFeature
+from ebpf_lab.host import privileges
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
-from ebpf_lab.source.probe import Probe, ProbeKind
-from ebpf_lab.source.spec import Program, ProgramSpec
+from ebpf_lab.source.probe import Probe
+from ebpf_lab.source.spec import ProgramSpec
 
 _PROGRAM = re.compile(r"prog '([^']+)': (?:BPF program load failed|failed to load)")
 _MAP = re.compile(r"map '([^']+)': failed to create")
 _ANY_MAP = re.compile(r"\bmap (?:def(?:inition)? )?'?(\w+)'?")
-
-_FEATURES: dict[ProbeKind, str] = {
-    "kprobe": "kprobe",
-    "kretprobe": "kprobe",
-    "ksyscall": "kprobe",
-    "kretsyscall": "kprobe",
-    "tracepoint": "tracepoint",
-    "rawtracepoint": "raw_tracepoint",
-    "tp_btf": "tp_btf",
-    "fentry": "fentry",
-    "fexit": "fentry",
-    "lsm": "lsm",
-    "uprobe": "uprobe",
-    "uretprobe": "uprobe",
-    "usdt": "usdt",
-    "profile": "perf_event",
-}
 
 
 def refusal(failed: LoadFailed, spec: ProgramSpec, elf: bytes) -> LabError:
@@ -53,7 +30,7 @@ def refusal(failed: LoadFailed, spec: ProgramSpec, elf: bytes) -> LabError:
     if named := _PROGRAM.search(failed.messages):
         return _program_refused(failed, named[1], spec, elf)
     if named := _MAP.search(failed.messages):
-        return _map_refused(failed, named[1], spec)
+        return map_refused(named[1], failed.code, spec, failed.messages)
     if failed.code in (errno.EPERM, errno.EACCES):
         return privileges.explain_eperm("load BPF programs")
     return _libbpf_refused(failed, spec)
@@ -73,7 +50,7 @@ def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: byte
     program = next((each for each in spec.programs if each.function == name), None)
     if not log and program is not None:
         # Without a log the verifier was never reached: the kernel refused the kind of program as such.
-        _require(program)
+        require(program)
         if failed.code == errno.EPERM:
             return privileges.explain_eperm("load BPF programs")
     return rejected(
@@ -86,27 +63,6 @@ def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: byte
     )
 
 
-def _require(program: Program) -> None:
-    if program.probe is not None:
-        features.require(_FEATURES[program.probe.kind])
-
-
-def _map_refused(failed: LoadFailed, name: str, spec: ProgramSpec) -> LabError:
-    if failed.code == errno.EPERM:
-        return privileges.explain_eperm("create BPF maps")
-    causes = {
-        errno.EINVAL: "a size, the number of entries or a flag does not suit this type of map",
-        errno.E2BIG: "a key or value is larger than the kernel allows, or there are too many entries",
-        errno.ENOMEM: "there is not enough memory for all its entries",
-    }
-    return UsageProblem(
-        f"map {name}: the kernel refused to create it: {os.strerror(failed.code)}",
-        where=_map_marks(name, spec),
-        why=causes.get(failed.code, ""),
-        log=failed.messages,
-    )
-
-
 def _libbpf_refused(failed: LoadFailed, spec: ProgramSpec) -> LabError:
     lines = [line.removeprefix("libbpf: ").strip() for line in failed.messages.splitlines() if line.strip()]
     # What comes first is the cause; "failed to load object" follows from it.
@@ -114,16 +70,7 @@ def _libbpf_refused(failed: LoadFailed, spec: ProgramSpec) -> LabError:
     if "extern" in what:
         return MissingFeature(what, why="this kernel does not export it to BPF programs", log=failed.messages)
     named = _ANY_MAP.search(what)
-    return CompileError(what, where=_map_marks(named[1], spec) if named else (), log=failed.messages)
-
-
-def _map_marks(name: str, spec: ProgramSpec) -> tuple[Mark, ...]:
-    lines = spec.text.splitlines()
-    return tuple(
-        Mark(declared.line, lines[declared.line - 1] if declared.line <= len(lines) else "")
-        for declared in spec.maps
-        if declared.name == name and declared.line
-    )
+    return CompileError(what, where=map_marks(named[1], spec) if named else (), log=failed.messages)
 
 
 def _places(elf: bytes, function: str) -> Sequence[Place]:

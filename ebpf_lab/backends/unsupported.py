@@ -1,0 +1,69 @@
+"""What the kernel refuses to load or to create, whichever backend asks for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ebpf_lab.errors import LabError, Mark, UsageProblem
+from ebpf_lab.host import features, privileges
+from ebpf_lab.source.probe import ProbeKind
+from ebpf_lab.source.spec import Program, ProgramSpec
+
+_FEATURES: dict[ProbeKind, str] = {
+    "kprobe": "kprobe",
+    "kretprobe": "kprobe",
+    "ksyscall": "kprobe",
+    "kretsyscall": "kprobe",
+    "tracepoint": "tracepoint",
+    "rawtracepoint": "raw_tracepoint",
+    "tp_btf": "tp_btf",
+    "fentry": "fentry",
+    "fexit": "fentry",
+    "lsm": "lsm",
+    "uprobe": "uprobe",
+    "uretprobe": "uprobe",
+    "usdt": "usdt",
+    "profile": "perf_event",
+}
+
+
+def require(program: Program) -> None:
+    """Raise the error that says why this kind of program cannot be loaded here, if it cannot.
+
+    Raises
+    ------
+    MissingFeature, MissingPrivilege
+    """
+    if program.probe is not None:
+        features.require(_FEATURES[program.probe.kind])
+
+
+def map_refused(name: str, code: int, spec: ProgramSpec, log: str) -> LabError:
+    """The error for a map that the kernel did not create; ``code`` is its errno."""
+    if code == errno.EPERM:
+        return privileges.explain_eperm("create BPF maps")
+    causes = {
+        errno.EINVAL: "a size, the number of entries or a flag does not suit this type of map",
+        errno.E2BIG: "a key or value is larger than the kernel allows, or there are too many entries",
+        errno.ENOMEM: "there is not enough memory for all its entries",
+    }
+    why = causes.get(code, "")
+    if code == errno.EINVAL and any(each.name == name and each.kind == "ringbuf" for each in spec.maps):
+        why = "the size of a ring buffer is a power of two, and no less than a page"
+    return UsageProblem(
+        f"map {name}: the kernel refused to create it: {os.strerror(code)}",
+        where=map_marks(name, spec),
+        why=why,
+        log=log,
+    )
+
+
+def map_marks(name: str, spec: ProgramSpec) -> tuple[Mark, ...]:
+    """The line that declares a map."""
+    lines = spec.text.splitlines()
+    return tuple(
+        Mark(declared.line, lines[declared.line - 1] if declared.line <= len(lines) else "")
+        for declared in spec.maps
+        if declared.name == name and declared.line
+    )
