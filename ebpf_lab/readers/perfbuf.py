@@ -15,7 +15,7 @@ from ebpf_lab.readers import perf
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.elements import delete, update
 from ebpf_lab.readers.perf import PerfRing
-from ebpf_lab.readers.records import Positions, Words, by_size, gather, walk
+from ebpf_lab.readers.records import PIECE, Positions, Words, by_size, gather, walk
 
 _BPF_OUTPUT = 10
 # PERF_SAMPLE_TIME | PERF_SAMPLE_RAW: u64 header, u64 time, u32 size of what follows, the bytes.
@@ -104,6 +104,17 @@ class PerfBuffer:
             Stop after about this many bytes, records' headers included (64 KiB for each CPU at least).
         """
         until = time.monotonic_ns()
+        batches: list[Batch] = []
+        taken = 0
+        while taken < limit:
+            piece, consumed = self._take(until, min(limit - taken, PIECE))
+            if not consumed:
+                break
+            batches += piece
+            taken += consumed
+        return batches
+
+    def _take(self, until: int, limit: int) -> tuple[list[Batch], int]:
         rings = tuple(self._rings.values())
         words, ends, cut = perf.take(rings, limit)
         parts: list[_Part] = []
@@ -118,7 +129,7 @@ class PerfBuffer:
             part.trim(until)
             ring.announce(part.announced)
             ring.advance(part.consumed)
-        return self._batches(words, parts)
+        return self._batches(words, parts), 8 * sum(part.consumed for part in parts)
 
     def _batches(self, words: Words, parts: list[_Part]) -> list[Batch]:
         offsets = np.concatenate([part.offsets for part in parts])

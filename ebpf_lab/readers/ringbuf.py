@@ -23,7 +23,7 @@ import numpy as np
 
 from ebpf_lab.host.syscalls import memory_barrier
 from ebpf_lab.readers.batch import Batch
-from ebpf_lab.readers.records import Positions, Words, by_size, gather, walk
+from ebpf_lab.readers.records import PIECE, Positions, Words, by_size, gather, walk
 
 _BUSY = 1 << 31
 _DISCARD = 1 << 30
@@ -139,20 +139,26 @@ class RingBuffer:
         Returns
         -------
         list of Batch
-            One for each record size, none when nothing complete has arrived.
+            One or more for each record size, none when nothing complete has arrived.
         """
         start = int(self._consumer[0])
         available = int(self._producer[0]) - start
-        if available == 0:
-            return []
         memory_barrier()
-        begin = (start & self._mask) // 8
-        length = int(self._words[begin]) & _LENGTH
-        span = min(available, max(limit, _stride(length) * 8)) // 8
-        batches, following = decode(self._words, begin, begin + span, self._order)
-        self._order += sum(map(len, batches))
-        memory_barrier()
-        self._consumer[0] = start + (following - begin) * 8
+        batches: list[Batch] = []
+        taken = 0
+        while taken < min(available, limit) or (available and not taken):
+            begin = (start + taken & self._mask) // 8
+            first = _stride(int(self._words[begin]) & _LENGTH) * 8
+            room = limit - taken if taken else max(limit, first)
+            span = min(available - taken, room, max(PIECE, first)) // 8
+            piece, following = decode(self._words, begin, begin + span, self._order)
+            if following == begin:
+                break
+            batches += piece
+            taken += (following - begin) * 8
+            self._order += sum(map(len, piece))
+            memory_barrier()
+            self._consumer[0] = start + taken
         return batches
 
     def close(self) -> None:
