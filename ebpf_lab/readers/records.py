@@ -19,6 +19,12 @@ Positions = NDArray[np.int64]
 PIECE = 1 << 20
 """Bytes that readers decode at once: what NumPy needs meanwhile then stays in the cache, in memory that the
 process has already, and the kernel gets its room back soon."""
+_FIRST_WINDOW = 1024
+"""Headers compared at once in the beginning; doubled as long as all of them agree."""
+_SHORT = 32
+"""A run below this is not worth a NumPy pass: records of mixed sizes are then stepped through singly."""
+_STEPS = 256
+"""Records stepped through singly before equal sizes are looked for again."""
 
 
 def walk(
