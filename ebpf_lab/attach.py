@@ -85,7 +85,8 @@ def _attach_sites(program: LoadedProgram, target: UserProbe) -> list[int]:
 def _explained(program: LoadedProgram, target: Target, error: OSError) -> LabError:
     name = str(program.probe) if program.probe else _label(target)
     number = error.errno or 0
-    what = f"cannot attach {program.function} to {name}: {_words(number)}"
+    code = "ENOTSUPP" if number == _ENOTSUPP else errno.errorcode.get(number, str(number))
+    what = f"cannot attach {program.function} to {name} ({code})"
     if number in (errno.EPERM, errno.EACCES):
         needed = privileges.ADMIN if isinstance(target, UserProbe) else privileges.TRACING
         # The kernel also says EACCES when a program reads more of a tracepoint's record than there is.
@@ -111,7 +112,7 @@ def _cause(target: Target, number: int) -> tuple[str, str]:
     """Why and hint for what this errno means of this kind of target."""
     match target, number:
         case KernelFunction(), errno.EADDRNOTAVAIL:
-            several = kallsyms.count(target.symbol)
+            several = kallsyms.names().count(target.symbol)
             return (
                 f"{several} functions are called {target.symbol}, and the kernel cannot know which is meant",
                 "probe a function that calls it, or one that it calls",
@@ -153,7 +154,7 @@ def _cause(target: Target, number: int) -> tuple[str, str]:
         case _, errno.EMFILE:
             return "this process has too many files open", "stop other traces: %bpf status"
         case _:
-            return "", ""
+            return os.strerror(number), ""
 
 
 def _may(needed: tuple[str, ...]) -> bool:
@@ -165,10 +166,6 @@ def _blacklisted(symbol: str) -> bool:
         return any(line.split()[1:2] == [symbol] for line in _BLACKLIST.read_text().splitlines())
     except OSError:
         return False
-
-
-def _words(number: int) -> str:
-    return "not supported" if number == _ENOTSUPP else os.strerror(number)
 
 
 def _label(target: Target) -> str:

@@ -3,43 +3,72 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 KALLSYMS = Path("/proc/kallsyms")
-_TEXT = re.compile(rb"^\S+ [tTwW] (\S+)", re.MULTILINE)
+_MODULES = Path("/proc/modules")
+_FUNCTION = re.compile(rb"^\S+ [tTwW] (\S+)", re.MULTILINE)
+_RAW_TRACEPOINT = re.compile(rb"^\S+ [tTwW] __traceiter_(\w+)", re.MULTILINE)
 # Padding before functions, compiler-made bodies and tracepoint plumbing: real symbols that nobody means.
 _NOT_MEANT = re.compile(
     rb"__pfx_|__cfi_|__traceiter_|__bpf_trace_|__probestub_|.*\.cold|bpf_prog_|\.L|__SC[KT]__"
 )
 
 
+class Names:
+    """The names in a list of symbols.
+
+    Parameters
+    ----------
+    text : bytes
+        As /proc/kallsyms has it: one symbol a line; empty where the kernel gives none.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def count(self, function: str) -> int:
+        """How many functions of the kernel and its modules have exactly this name."""
+        return len(re.findall(rb" [tTwW] " + re.escape(function.encode()) + rb"(?=[\t\n])", self._text))
+
+    def is_data(self, name: str) -> bool:
+        """Whether the name is a variable, where variables are listed at all."""
+        return re.search(rb" [bBdDrR] " + re.escape(name.encode()) + rb"[\t\n]", self._text) is not None
+
+    def functions(self) -> list[bytes]:
+        """The functions that one may want to trace."""
+        return [name for name in _FUNCTION.findall(self._text) if not _NOT_MEANT.match(name)]
+
+    def raw_tracepoints(self) -> list[bytes]:
+        """The tracepoints, those without an entry in tracefs included.
+
+        Each has a function that calls its probes, ``__traceiter_NAME`` (since Linux kernel commit
+        d25e37d89dd2 ("tracepoint: Optimize using static_call()") in v5.10).
+        """
+        return _RAW_TRACEPOINT.findall(self._text)
+
+
 def read() -> bytes:
-    """The whole list, one symbol a line; empty where the kernel gives none."""
+    """The whole list as it is now, with the addresses that this process may see."""
     try:
         return KALLSYMS.read_bytes()
     except OSError:
         return b""
 
 
-def count(function: str) -> int:
-    """How many functions of the kernel and its modules have exactly this name."""
-    return len(re.findall(rb" [tTwW] " + re.escape(function.encode()) + rb"(?=[\t\n])", read()))
+def names() -> Names:
+    """The names of now, kept until a module comes or goes: listing them takes the kernel a while."""
+    try:
+        modules = re.findall(rb"^\S+", _MODULES.read_bytes(), re.MULTILINE)
+    except OSError:
+        modules = []
+    return _names(frozenset(modules))
 
 
-def is_data(name: str) -> bool:
-    """Whether the name is a variable of the kernel, where its symbols are listed at all."""
-    return re.search(rb" [bBdDrR] " + re.escape(name.encode()) + rb"[\t\n]", read()) is not None
-
-
-def functions() -> list[bytes]:
-    """Names of the functions that one may want to trace; empty where kallsyms cannot be read."""
-    return [name for name in _TEXT.findall(read()) if not _NOT_MEANT.match(name)]
-
-
-def raw_tracepoints() -> list[bytes]:
-    """Names of the kernel's tracepoints, those without an entry in tracefs included.
-
-    Each has a function that calls its probes, ``__traceiter_NAME`` (since Linux kernel commit
-    d25e37d89dd2 ("tracepoint: Optimize using static_call()") in v5.10).
-    """
-    return re.findall(rb"^\S+ [tTwW] __traceiter_(\w+)", read(), re.MULTILINE)
+@lru_cache(maxsize=1)
+def _names(_modules: frozenset[bytes]) -> Names:
+    return Names(read())

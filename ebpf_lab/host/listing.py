@@ -78,8 +78,9 @@ def _functions() -> list[bytes]:
             text = (place / "available_filter_functions").read_bytes()
         except OSError:
             continue
-        return re.findall(rb"^(\S+)", text, re.MULTILINE)
-    return kallsyms.functions()
+        # Places of functions that were discarded at boot are listed under a made-up name.
+        return re.findall(rb"^(?!__ftrace_invalid_address)(\S+)", text, re.MULTILINE)
+    return kallsyms.names().functions()
 
 
 def _kprobes(pattern: str) -> list[str]:
@@ -100,7 +101,7 @@ def _fentries(pattern: str) -> list[str]:
 def _hooks(pattern: str) -> list[str]:
     features.require("lsm")
     prefix = b"bpf_lsm_"
-    hooks = [name.removeprefix(prefix) for name in kallsyms.functions() if name.startswith(prefix)]
+    hooks = [name.removeprefix(prefix) for name in kallsyms.names().functions() if name.startswith(prefix)]
     return _matching(hooks, pattern)
 
 
@@ -110,7 +111,7 @@ def _tracepoints(pattern: str) -> list[str]:
 
 
 def _raw_tracepoints(pattern: str) -> list[str]:
-    return _matching(kallsyms.raw_tracepoints(), pattern)
+    return _matching(kallsyms.names().raw_tracepoints(), pattern)
 
 
 def _uprobes(pattern: str) -> list[str]:

@@ -14,6 +14,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import cache
 
 _NUMBERS = {
     "x86_64": {"bpf": 321, "perf_event_open": 298, "membarrier": 324},
@@ -85,6 +86,7 @@ class MapType(IntEnum):
     BLOOM_FILTER = 30
 
 
+@cache
 def _syscall() -> ctypes._NamedFuncPointer:
     if not sys.platform.startswith("linux"):
         raise OSError(38, "BPF exists on Linux only")

@@ -81,15 +81,18 @@ def function_of(name: str) -> str:
     Where the kernel lists no symbols at all, the likeliest name.
     """
     possible = candidates(name, kernel.architecture())
-    if not kallsyms.read():
+    known = kallsyms.names()
+    if not known:
         return possible[0]
-    return next((function for function in possible if kallsyms.count(function)), "")
+    return next((function for function in possible if known.count(function)), "")
 
 
 def names() -> list[bytes]:
     """All system calls of the running kernel, by plain name, for listings and suggestions."""
     prefix = candidates("", kernel.architecture())[0].encode()
-    return sorted({name.removeprefix(prefix) for name in kallsyms.functions() if name.startswith(prefix)})
+    return sorted(
+        {name.removeprefix(prefix) for name in kallsyms.names().functions() if name.startswith(prefix)}
+    )
 
 
 def shown_by(function: str, *, at_return: bool) -> str:

@@ -165,8 +165,8 @@ def _symbol(probe: Probe) -> str:
                 or f"%bpf probes {probe.kind}:* lists those there are",
             )
         return function
-    symbols = kallsyms.read()
-    if not symbols or kallsyms.count(probe.name):
+    names = kallsyms.names()
+    if not names or names.count(probe.name):
         return probe.name
     call = system_calls.plain_name(probe.name)
     function = system_calls.function_of(call) if call else ""
@@ -174,8 +174,8 @@ def _symbol(probe: Probe) -> str:
         return function
     raise AttachError(
         f"this kernel has no function {probe.name}",
-        why=f"{probe.name} is a variable" if kallsyms.is_data(probe.name) else "",
-        hint=suggestion(probe.name, kallsyms.functions())
+        why=f"{probe.name} is a variable" if names.is_data(probe.name) else "",
+        hint=suggestion(probe.name, names.functions())
         or "it may be compiled into its callers, or be of another kernel version: probe one that calls it",
     )
 
@@ -206,7 +206,7 @@ def _no_tracepoint(probe: Probe) -> AttachError:
 
 
 def _known_tracepoint(probe: Probe) -> str:
-    known = kallsyms.raw_tracepoints()
+    known = kallsyms.names().raw_tracepoints()
     if not known or probe.name.encode() in known:
         return probe.name
     call = probe.name.removeprefix("sys_enter_").removeprefix("sys_exit_")
@@ -225,7 +225,11 @@ def _known_tracepoint(probe: Probe) -> str:
 
 def _hook(probe: Probe) -> str:
     name = probe.name.removeprefix("bpf_lsm_")
-    hooks = [hook.removeprefix(b"bpf_lsm_") for hook in kallsyms.functions() if hook.startswith(b"bpf_lsm_")]
+    hooks = [
+        hook.removeprefix(b"bpf_lsm_")
+        for hook in kallsyms.names().functions()
+        if hook.startswith(b"bpf_lsm_")
+    ]
     if hooks and name.encode() not in hooks:
         raise AttachError(f"this kernel has no LSM hook {name}", hint=suggestion(name, hooks))
     return name
