@@ -37,8 +37,6 @@ class ChildTracker:
     pids, tids : set of int
         Process and thread ids, in this process's PID namespace, as far as :meth:`drain` has been called.
         Ids that have been used again by strangers within the trace are not told apart.
-    fds : tuple of int
-        What to poll, while there are any.
 
     Raises
     ------
@@ -49,7 +47,6 @@ class ChildTracker:
     def __init__(self) -> None:
         self.pids: set[int] = set()
         self.tids: set[int] = set()
-        self.fds: tuple[int, ...] = ()
         self._rings: tuple[PerfRing, ...] = ()
         self._launcher = -1
 
@@ -96,7 +93,6 @@ class ChildTracker:
             return PerfRing(cpu=cpu, pid=0, config=_DUMMY, pages=_PAGES, sample_type=0, flags=flags)
 
         self._rings = tuple(perf.open_each_cpu(open_one).values())
-        self.fds = tuple(ring.fd for ring in self._rings)
 
     @property
     def lost(self) -> int:
@@ -131,7 +127,6 @@ class ChildTracker:
         self.drain()
         perf.close_rings(self._rings)
         self._rings = ()
-        self.fds = ()
 
     def __enter__(self) -> Self:
         return self
