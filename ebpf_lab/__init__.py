@@ -1,0 +1,60 @@
+"""Learn eBPF: C text goes down to the kernel, events come back as a typed DataFrame.
+
+>>> import ebpf_lab
+>>> callable(ebpf_lab.trace)
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ebpf_lab.errors import (
+    AttachError,
+    CommandFailed,
+    CompileError,
+    EventDecodeError,
+    LabError,
+    MissingFeature,
+    MissingPrivilege,
+    UsageProblem,
+    VerifierRejected,
+    VirtualMachineError,
+)
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ebpf_lab.session import Trace, trace
+
+__all__ = [
+    "AttachError",
+    "CommandFailed",
+    "CompileError",
+    "EventDecodeError",
+    "LabError",
+    "MissingFeature",
+    "MissingPrivilege",
+    "Trace",
+    "UsageProblem",
+    "VerifierRejected",
+    "VirtualMachineError",
+    "load_ipython_extension",
+    "trace",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Make ``%%bpf`` and ``%bpf`` known to IPython (``%load_ext ebpf_lab``)."""
+    from ebpf_lab.notebook.magics import BpfMagics
+
+    shell.register_magics(BpfMagics)
+
+
+def __getattr__(name: str) -> object:
+    # pandas comes in with the first trace: tools that only need a part of the package start without it.
+    if name in ("Trace", "trace"):
+        from ebpf_lab import session
+
+        return getattr(session, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

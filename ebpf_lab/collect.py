@@ -1,0 +1,153 @@
+"""Drain the readers while the trace runs, so that the kernel's buffers never wait for the learner."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebpf_lab.readers.batch import Batch
+
+_DRAIN_BYTES = 16 << 20
+"""Most bytes of one drain: bounds the time until Stop is seen under a flood."""
+_POLL_SECONDS = 0.05
+"""Longest time between drains; events that wake nobody (BPF_RB_NO_WAKEUP) wait no longer than this."""
+_PAUSE_SECONDS = 0.002
+"""Least time between drains that found little, so that single events do not cost a wake-up each."""
+_BUSY_BYTES = 64 << 10
+"""A drain of more than this is followed by the next without a pause."""
+
+_LAST_SECONDS = 5.0
+"""Longest last drain: other people's bpf_printk lines may never stop."""
+
+
+class Reader(Protocol):
+    """What the collector needs of a reader."""
+
+    @property
+    def fds(self) -> Sequence[int]:
+        """Descriptors that become readable when there are events."""
+
+    @property
+    def lost(self) -> int:
+        """Events that the kernel counted as lost, so far."""
+
+    def drain(self, limit: int) -> list[Batch]:
+        """Take at most about ``limit`` bytes of events."""
+
+    def close(self) -> None:
+        """Unmap and close."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What came of one stream; read under the collector's lock only."""
+
+    name: str
+    reader: Reader
+    accept: Callable[[Batch], NDArray[np.bool_] | None] | None = None
+    batches: list[Batch] = field(default_factory=list)
+    delivered: int = 0
+    kept: int = 0
+
+
+class Collector:
+    """A background thread that drains readers into memory.
+
+    Parameters
+    ----------
+    streams : sequence of Collected
+        The first is the main stream.
+    keep : int
+        Bytes of events to keep over all streams; later ones are counted, not kept.
+    enough : int or None
+        Call ``on_enough`` once the main stream has this many events; no more are kept or counted.
+    on_enough : callable
+        Called from the collector's thread, also when draining failed.
+    """
+
+    def __init__(
+        self, streams: Sequence[Collected], *, keep: int, enough: int | None, on_enough: Callable[[], None]
+    ) -> None:
+        self.streams = tuple(streams)
+        self.lock = threading.Lock()
+        self.error: Exception | None = None
+        self._room = keep
+        self._enough = enough
+        self._on_enough = on_enough
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ebpf-lab-collector", daemon=True)
+
+    def start(self) -> None:
+        """Begin draining."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Drain what is left (the programs must be detached already) and end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with select.epoll() as epoll:
+                for stream in self.streams:
+                    for fd in stream.reader.fds:
+                        epoll.register(fd, select.EPOLLIN)
+                while not self._stop.is_set():
+                    epoll.poll(_POLL_SECONDS)
+                    while (taken := self._drain()) > _BUSY_BYTES and not self._stop.is_set():
+                        pass
+                    if taken:
+                        self._stop.wait(_PAUSE_SECONDS)
+                deadline = time.monotonic() + _LAST_SECONDS
+                while self._drain() and time.monotonic() < deadline:
+                    pass
+        except Exception as error:  # noqa: BLE001  # kept for Trace.stop(), which raises it
+            self.error = error
+            self._on_enough()
+
+    def _drain(self) -> int:
+        taken = 0
+        for place, stream in enumerate(self.streams):
+            for batch in stream.reader.drain(_DRAIN_BYTES):
+                taken += batch.nbytes
+                with self.lock:
+                    self._store(stream, batch, main=place == 0)
+        return taken
+
+    def _store(self, stream: Collected, batch: Batch, *, main: bool) -> None:
+        if stream.accept is not None and (mask := stream.accept(batch)) is not None:
+            batch = _select(batch, mask)
+        if main and self._enough is not None:
+            missing = self._enough - stream.delivered
+            if len(batch) >= missing:
+                batch = _first(batch, missing)
+                self._on_enough()
+        stream.delivered += len(batch)
+        if batch.nbytes > self._room:
+            batch = _first(batch, self._room // max(batch.record_size, 1))
+            self._room = 0
+        if len(batch):
+            self._room = max(self._room - batch.nbytes, 0)
+            stream.kept += len(batch)
+            stream.batches.append(batch)
+
+
+def _select(batch: Batch, mask: NDArray[np.bool_]) -> Batch:
+    if mask.all():
+        return batch
+    return Batch(batch.record_size, batch.data[mask], batch.order, batch.positions()[mask], batch.padded)
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    if count >= len(batch):
+        return batch
+    index = None if batch.index is None else batch.index[:count]
+    return Batch(batch.record_size, batch.data[:count].copy(), batch.order, index, batch.padded)
