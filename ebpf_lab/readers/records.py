@@ -23,8 +23,9 @@ _FIRST_WINDOW = 1024
 """Headers compared at once in the beginning; doubled as long as all of them agree."""
 _SHORT = 32
 """A run below this is not worth a NumPy pass: records of mixed sizes are then stepped through singly."""
-_STEPS = 256
-"""Records stepped through singly before equal sizes are looked for again."""
+_FIRST_STEPS = 8
+"""Records stepped through singly before equal sizes are looked for again; doubled while there are none."""
+_MOST_STEPS = 512
 
 
 def walk(
@@ -57,7 +58,7 @@ def walk(
     """
     offsets: list[Positions] = []
     headers: list[Words] = []
-    window = _FIRST_WINDOW
+    window, steps = _FIRST_WINDOW, _FIRST_STEPS
     at = begin
     while at < end:
         key = int(words[at]) & shape
@@ -73,9 +74,11 @@ def walk(
         at += length * step
         if length == count:
             window *= 2
-        elif length < _SHORT:
-            window = _FIRST_WINDOW
-            singles, found, at = _step(words, at, end, shape, stride)
+        elif length >= _SHORT:
+            window, steps = max(window // 2, _FIRST_WINDOW), _FIRST_STEPS
+        else:
+            singles, found, at = _step(words, at, end, steps, shape, stride)
+            window, steps = _FIRST_WINDOW, min(2 * steps, _MOST_STEPS)
             offsets.append(np.array(singles, dtype=np.int64))
             headers.append(np.array(found, dtype=np.uint64))
     if not offsets:
@@ -84,14 +87,18 @@ def walk(
 
 
 def _step(
-    words: Words, at: int, end: int, shape: int, stride: Callable[[int], int]
+    words: Words, at: int, end: int, steps: int, shape: int, stride: Callable[[int], int]
 ) -> tuple[list[int], list[int], int]:
     view = words.data  # indexing a memoryview costs a third of indexing the array
+    strides: dict[int, int] = {}
     offsets: list[int] = []
     headers: list[int] = []
-    while at < end and len(offsets) < _STEPS:
+    while at < end and len(offsets) < steps:
         header = view[at]
-        step = stride(header & shape)
+        key = header & shape
+        step = strides.get(key)
+        if step is None:
+            step = strides[key] = stride(key)
         if step == 0 or at + step > end:
             break
         offsets.append(at)
