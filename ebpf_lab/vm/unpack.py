@@ -21,21 +21,28 @@ def unpack_deb(package: Path, directory: Path, wanted: Callable[[PurePosixPath],
     What older packages have in ``/lib`` goes to ``/usr/lib``: over a merged-/usr host, a directory ``/lib``
     would hide the host's link of that name and with it the dynamic loader.
     """
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as source:
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source:
         assert source.stdout is not None
-        with tarfile.open(fileobj=source.stdout, mode="r|") as archive:
-            for member in archive:
-                path = PurePosixPath(os.path.normpath(member.name))
-                if path.is_absolute() or ".." in path.parts:
-                    raise VirtualMachineError(
-                        f"{package.name} has a file outside its own tree: {member.name}"
-                    )
-                if path.parts[:1] == ("lib",):
-                    path = "usr" / path
-                if not member.isdir() and wanted(path):
-                    _place(archive, member, directory / path)
-    if source.returncode:
-        raise VirtualMachineError(f"{package.name} is damaged", hint="run it again: it is fetched anew")
+        assert source.stderr is not None
+        try:
+            with tarfile.open(fileobj=source.stdout, mode="r|") as archive:
+                for member in archive:
+                    path = PurePosixPath(os.path.normpath(member.name))
+                    if path.is_absolute() or ".." in path.parts:
+                        raise VirtualMachineError(f"{package.name} has a file outside its own tree: {path}")
+                    if path.parts[:1] == ("lib",):
+                        path = "usr" / path
+                    if not member.isdir() and wanted(path):
+                        _place(archive, member, directory / path)
+            problem = ""
+        except tarfile.ReadError as error:
+            problem = str(error)
+        log = source.stderr.read().decode(errors="replace")
+    if problem or source.returncode:
+        raise VirtualMachineError(
+            f"{package.name} is damaged", hint="run it again: it is fetched anew", log=log
+        )
 
 
 def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
