@@ -44,7 +44,7 @@ def test_a_daemon_is_followed_after_its_parents_are_gone():
         "if os.fork(): os._exit(0)\n"
         "time.sleep(0.1)\n"
         "os.fork()\n"
-        "print(os.getpid(), flush=True)\n"
+        "os.write(1, b'%d\\n' % os.getpid())\n"
     )
     with ChildTracker() as tracker:
         process = launch(tracker, sys.executable, "-c", daemon)
@@ -59,7 +59,8 @@ def test_threads_are_found_and_are_no_processes():
     script = (
         "import threading\n"
         "for _ in range(7):\n"
-        "    t = threading.Thread(target=lambda: print(threading.get_native_id())); t.start(); t.join()\n"
+        "    t = threading.Thread(target=lambda: print(threading.get_native_id()))\n"
+        "    t.start(); t.join()\n"
     )
     with ChildTracker() as tracker:
         process = launch(tracker, sys.executable, "-c", script)
