@@ -84,9 +84,9 @@ def parse_cache(data: bytes, architecture: str) -> Iterator[tuple[str, str]]:
     which prints it, is not on PATH (as for ordinary users on Debian).
     """
     start = data.find(_MAGIC)
-    if start < 0:
-        return
     header = start + len(_MAGIC)
+    if start < 0 or len(data) < header + _HEADER.size:
+        return
     number, _ = _HEADER.unpack_from(data, header)
     entries = data[header + _HEADER.size :][: number * _ENTRY.size]
     for flags, key, value, _, _ in _ENTRY.iter_unpack(entries[: len(entries) // _ENTRY.size * _ENTRY.size]):
