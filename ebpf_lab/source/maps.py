@@ -89,7 +89,7 @@ def bcc_maps(found: Scan) -> list[FoundMap]:
         histogram = kind == "histogram"
         if histogram:
             # bcc makes an array of a histogram with plain slots, and a hash of one with keys of its own.
-            key = arguments[1] if token.text == "BPF_TABLE" else "".join(arguments[1:2]) or "int"
+            key = arguments[1] if len(arguments) > 1 else "int"
             kind = "array" if key == "int" else "hash"
         value = arguments[value_at] if value_at is not None and value_at < len(arguments) else ""
         decl = MapDecl(arguments[name_at], kind, found.line(token.start), histogram)

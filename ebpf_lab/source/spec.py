@@ -79,7 +79,8 @@ class ProgramSpec:
     dialect_reason : str
         What in the text decided the dialect, in plain words.
     programs, streams, maps : tuple
-        In source order.  The first stream is the main one.
+        In source order.  The first stream is the main one.  There are no programs only where the text does
+        not parse as C: compiling it says why.
     settings : dict
         ``--set`` values by name, as given.
     """
