@@ -1,0 +1,65 @@
+"""``./lab``, as a person runs it on a machine that is already set up."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+
+from support.machine import ROOT
+
+
+def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([ROOT / "lab", *arguments], capture_output=True, text=True, check=False, cwd="/")
+
+
+def test_exec_passes_back_output_and_status_and_is_fast_the_second_time() -> None:
+    lab("exec", "true")
+    begin = time.monotonic()
+    done = lab("exec", "python", "-c", "import sys; print(sys.prefix); sys.exit(9)")
+    assert time.monotonic() - begin < 2
+    assert (done.stdout, done.returncode) == (f"{ROOT}/.venv\n", 9)
+    assert done.stderr.splitlines() == [f"lab: running python in {ROOT}/.venv"]
+
+
+def test_exec_runs_where_it_was_called() -> None:
+    assert lab("exec", "pwd").stdout == "/\n"
+
+
+def test_wrong_usage_is_said() -> None:
+    unknown = lab("tset")
+    assert unknown.returncode == 1
+    assert "there is no verb tset" in unknown.stderr
+    assert "./lab VERB" in unknown.stderr
+    assert "exec which command?" in lab("exec").stderr
+    assert "no option --nobrowser" in lab("start", "--nobrowser").stderr
+
+
+def test_help_names_every_verb() -> None:
+    verbs = re.findall(r"^    ([a-z]+)(?: \|.*)?\)", (ROOT / "lab").read_text(), re.MULTILINE)
+    assert len(verbs) >= 9
+    text = lab("help").stdout
+    assert [verb for verb in verbs if f"\n  {verb} " not in text] == []
+
+
+def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
+    running = "is running" in lab("start", "--no-browser").stderr
+    again = lab("start", "--no-browser")
+    try:
+        assert "is running" in again.stderr
+        (address,) = again.stdout.splitlines()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/lab\?token=[0-9a-f]{20,}", address)
+        with urllib.request.urlopen(address) as answer:
+            assert "JupyterLab" in answer.read().decode()
+        base, token = address.split("lab?")
+        with urllib.request.urlopen(f"{base}api/contents?{token}") as answer:
+            served = {entry["name"] for entry in json.load(answer)["content"]}
+        assert served == {path.name for path in (ROOT / "notebooks").glob("[!.]*")}
+    finally:
+        # One that was there before the test belongs to somebody.
+        if not running:
+            assert lab("stop").returncode == 0
+    if not running:
+        assert "not running" in lab("stop").stderr

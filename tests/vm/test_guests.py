@@ -1,0 +1,79 @@
+"""The tests that load programs, under kernels that can do what the one here may not: one boot a kernel."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.machine import ROOT
+
+from ebpf_lab.vm import Machine
+
+TIME_LIMIT = 1500.0
+"""Seconds for one kernel's tests; programs compile about twenty times slower in there."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What to run under a kernel: pytest's arguments."""
+
+    kernel: str
+    arguments: tuple[str, ...]
+
+
+SUITES = (
+    Suite("6.1", ("tests/kernel", "tests/snippets")),
+    Suite("6.12", ("tests/kernel", "tests/snippets")),
+    # Debian 12's bcc is too old for this kernel but for small programs.
+    Suite("7.2", ("tests/kernel", "tests/snippets", "-k", "not bcc")),
+)
+
+
+class Lines:
+    """A sink that passes on whole lines."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take = take
+        self._rest = b""
+
+    def write(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line.decode(errors="replace"))
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.kernel)
+def test_suite_passes_under_kernel(suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    last: list[str] = []
+
+    def tell(line: str) -> None:
+        last.append(line)
+        del last[:-60]
+        # A guest's tests take minutes: what they are at shows at once, whatever pytest captures.
+        with capsys.disabled():
+            print(f"\n{suite.kernel} | {line}", end="", flush=True)
+
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", "--color=no"]
+    # The lists of expected skips are held to be exact in there, by the same plugin as here.
+    status = Machine(kernel=suite.kernel, memory="3G", progress=tell).run(
+        [*command, f"--junitxml={tmp_path}/report.xml", *suite.arguments],
+        timeout=TIME_LIMIT,
+        stdout=Lines(tell),
+        stderr=Lines(tell),
+        cwd=ROOT,
+        env={"EBPF_LAB_IN_VM": suite.kernel},
+        writable=[tmp_path],
+    )
+    assert status == 0, "\n".join(last)
+    (report,) = ElementTree.parse(tmp_path / "report.xml").getroot().iter("testsuite")
+    ran = int(report.attrib["tests"]) - int(report.attrib["skipped"])
+    assert ran > 0
+    # An exit status of 0 with none of these would mean that the kernel's own report was misread.
+    assert report.attrib["errors"] == report.attrib["failures"] == "0"
