@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 // title:    Who opens which file (kprobe, perf buffer)
-// teaches:  kprobe arguments, strings from user memory, per-CPU scratch memory, perf buffer
+// teaches:  kprobe arguments, strings from user memory, per-CPU scratch memory, events of varying size
 // attach:   ksyscall:openat
 // needs:    kprobe, perfbuf, bcc, headers
 // workload: i=0; while [ $i -lt 23 ]; do cat /etc/hostname; i=$((i + 1)); done
-// emits:    ts u64 | pid u32 | uid u32 | flags s32 | comm str | filename str
-// expect:   rows == 23 where comm == "cat" and filename == "/etc/hostname" and flags == 0
+// emits:    ts u64 | pid u32 | uid u32 | uid_name str | flags s32 | flags_names str | comm str | filename str
+// expect:   rows == 23 where comm == "cat" and filename == "/etc/hostname" and flags_names == "O_RDONLY"
 // limits:   misses open() and openat2(); relative names as given; a name not yet in memory reads as empty
 #include <uapi/linux/ptrace.h>
 
@@ -38,8 +38,12 @@ int syscall__openat(struct pt_regs *ctx, int dfd, const char __user *filename, i
     event->uid = bpf_get_current_uid_gid();  // the lower half; the group is in the upper one
     event->flags = flags;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
+    long length = bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
+    if (length < 0)  // not in memory
+        length = 0;
 
-    events.perf_submit(ctx, event, sizeof(*event));
+    // The buffer takes a copy: of the name's used part, not of all 4096 bytes.
+    u64 size = __builtin_offsetof(struct event, filename) + length;
+    events.perf_submit(ctx, event, size);
     return 0;
 }
