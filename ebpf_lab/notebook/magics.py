@@ -1,0 +1,178 @@
+"""``%%bpf``, which runs a cell's C in the kernel, and ``%bpf``, which looks after traces and probes."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+
+from ebpf_lab import session
+from ebpf_lab.errors import UsageProblem
+from ebpf_lab.host import doctor, listing
+from ebpf_lab.notebook.registry import Background, Registry
+from ebpf_lab.source import options, snippets
+from ebpf_lab.source.words import did_you_mean
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_SHOWN_OUTPUT = 4000
+"""Most characters of the command's output shown below a cell."""
+_LAST = "_bpf"
+"""Variable that holds the last trace, as ``_`` holds the last result."""
+
+
+@magics_class
+class BpfMagics(Magics):
+    """The lab's magics."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._registry = Registry()
+        self._verbs: dict[str, Callable[[list[str]], object]] = {
+            "status": self._status,
+            "stop": self._stop,
+            "probes": self._probes,
+            "doctor": self._doctor,
+            "show": self._show,
+        }
+
+    # No expansion: $i and {…} in a command or in a probe belong to the shell and to C.
+    @no_var_expand
+    @cell_magic
+    def bpf(self, line: str, cell: str) -> object:
+        """Compile the cell's C, attach it to the kernel, return the events as a DataFrame."""
+        cell_options = options.parse_cell(line)
+        key = self._cell_key(cell)
+        self._registry.replace(key, cell_options.output)
+        printed: list[bytes] = []
+        made = session.prepare(
+            cell,
+            seconds=cell_options.seconds,
+            events=cell_options.events,
+            command=cell_options.command,
+            attach=cell_options.attach,
+            set=cell_options.settings,
+            only=cell_options.only,
+            backend=cell_options.backend,
+            event=cell_options.stream_types,
+            keep=cell_options.keep,
+            output=printed.append,
+        )
+        self.shell.user_ns[_LAST] = made
+        if cell_options.background:
+            made.start()
+            self._registry.add(Background(key, cell_options.output, made))
+            return self._bind(cell_options.output, made)
+        made.run()
+        _print_output(b"".join(printed))
+        _print_header(made)
+        return self._bind(cell_options.output, made.frame)
+
+    @no_var_expand
+    @line_magic("bpf")  # type: ignore[arg-type]  # IPython declares named magics as taking no function
+    def bpf_line(self, line: str) -> object:
+        """Look after traces and probes: status, stop [NAME], probes PATTERN, doctor, show SNIPPET."""
+        try:
+            verb, *arguments = shlex.split(line) or ["status"]
+        except ValueError as error:
+            raise UsageProblem(f"%bpf {line}: {error}", hint="close the quotation mark") from None
+        if verb not in self._verbs:
+            raise UsageProblem(
+                f"%bpf {verb}: there is no such verb",
+                hint=did_you_mean(verb, self._verbs)
+                or "status, stop [NAME], probes PATTERN, doctor or show SNIPPET",
+            )
+        return self._verbs[verb](arguments)
+
+    def _bind(self, name: str, value: object) -> object:
+        if not name:
+            return value
+        self.shell.user_ns[name] = value
+        return None
+
+    def _cell_key(self, cell: str) -> str:
+        # JupyterLab, Notebook 7 and VS Code say which cell a request came from; elsewhere a cell is its text.
+        kernel = getattr(self.shell, "kernel", None)
+        parent = kernel.get_parent() if kernel is not None else {}
+        identity = parent.get("metadata", {}).get("cellId")
+        return str(identity) if identity else hashlib.sha256(cell.encode()).hexdigest()
+
+    def _status(self, arguments: list[str]) -> pd.DataFrame:
+        _no_more("status", arguments)
+        rows = [
+            {
+                "name": entry.name,
+                "seconds": round(results.seconds, 1),
+                "events": results.delivered,
+                "lost": results.dropped,
+                "probes": ", ".join(str(program.probe) for program in entry.trace.spec.programs),
+            }
+            for entry in self._registry.running()
+            for results in [entry.trace.results()]
+        ]
+        return pd.DataFrame(rows, columns=["name", "seconds", "events", "lost", "probes"])
+
+    def _stop(self, arguments: list[str]) -> object:
+        name = arguments.pop(0) if arguments else ""
+        _no_more("stop", arguments)
+        stopped = self._registry.take(name)
+        if name and not stopped:
+            raise UsageProblem(
+                f"%bpf stop {name}: no background trace has this name",
+                hint=did_you_mean(name, self._registry.names()) or "%bpf status lists them",
+            )
+        for entry in stopped:
+            entry.trace.end()
+        for entry in stopped:
+            entry.trace.stop()
+            _print_header(entry.trace)
+        return stopped[0].trace.frame if len(stopped) == 1 else None
+
+    def _probes(self, arguments: list[str]) -> pd.DataFrame:
+        if len(arguments) != 1:
+            raise UsageProblem(
+                "%bpf probes takes one pattern", hint="%bpf probes 'tracepoint:syscalls:*openat*'"
+            )
+        return pd.DataFrame(listing.list_probes(arguments[0]), columns=["kind", "probe"])
+
+    def _doctor(self, arguments: list[str]) -> None:
+        _no_more("doctor", arguments)
+        print(doctor.text(doctor.report()))
+
+    def _show(self, arguments: list[str]) -> None:
+        if len(arguments) != 1:
+            raise UsageProblem(
+                "%bpf show takes the name of a snippet", hint="such as: " + ", ".join(snippets.names())
+            )
+        snippet = snippets.load(arguments[0])
+        words = ["%%bpf", *(f"--attach {function}={probe}" for function, probe in snippet.attach.items())]
+        if snippet.workload:
+            words.append(f"-- sh -c {shlex.quote(snippet.workload)}")
+        self.shell.set_next_input(f"{' '.join(words)}\n{snippet.text}")
+
+
+def _no_more(verb: str, arguments: list[str]) -> None:
+    if arguments:
+        raise UsageProblem(f"%bpf {verb} takes nothing more, but has {' '.join(arguments)!r}")
+
+
+def _print_output(printed: bytes) -> None:
+    text = printed.decode("utf-8", "backslashreplace")
+    if len(text) > _SHOWN_OUTPUT:
+        print(text[:_SHOWN_OUTPUT] + f"\n… ({len(text) - _SHOWN_OUTPUT:,} more characters)")
+    elif text:
+        print(text, end="" if text.endswith("\n") else "\n")
+
+
+def _print_header(trace: session.Trace) -> None:
+    results = trace.results()
+    print(results.header)
+    for note in results.notes:
+        print(note)

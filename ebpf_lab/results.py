@@ -1,0 +1,200 @@
+"""What a trace brought, decoded when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pandas as pd
+
+from ebpf_lab.backends.loaded import LoadedMap, LoadedStream
+from ebpf_lab.errors import UsageProblem
+from ebpf_lab.frame.build import BuiltFrames, build
+from ebpf_lab.frame.clock import TraceClock
+from ebpf_lab.frame.maps import map_frame
+from ebpf_lab.frame.printk import printk_frame
+from ebpf_lab.frame.stacks import StackNames, stack_frame
+from ebpf_lab.host.symbols import KernelSymbols, user_symbols
+from ebpf_lab.host.syscalls import MapType
+from ebpf_lab.readers.batch import Batch
+from ebpf_lab.readers.maps import read_map, read_stacks
+from ebpf_lab.readers.printk import lines
+from ebpf_lab.source.spec import ProgramSpec
+from ebpf_lab.stats import ProgramStats, Stats, StreamStats
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBytes:
+    """What came of one stream; ``stats.undecoded`` is not known before the frame is built."""
+
+    stream: LoadedStream
+    batches: tuple[Batch, ...]
+    stats: StreamStats
+
+
+class Results:
+    """Everything that a trace brought, as bytes; its properties decode them, each once.
+
+    Attributes
+    ----------
+    spec : ProgramSpec
+    seconds : float
+        How long the programs were attached.
+    """
+
+    def __init__(
+        self,
+        spec: ProgramSpec,
+        *,
+        streams: Sequence[StreamBytes],
+        maps: Sequence[LoadedMap],
+        programs: Mapping[str, ProgramStats],
+        uncounted: str,
+        seconds: float,
+        clock: TraceClock,
+        filtered: bool,
+    ) -> None:
+        self.spec = spec
+        self.seconds = seconds
+        self._streams = streams
+        # Read now: the maps are gone when the frames are asked for.
+        self._contents = [(each, read_map(each)) for each in maps if each.type not in _NOT_TABLES]
+        self._stacks = [(each, read_stacks(each)) for each in maps if each.type == MapType.STACK_TRACE]
+        self._programs = programs
+        self._uncounted = uncounted
+        self._clock = clock
+        self._filtered = filtered
+
+    @cached_property
+    def _kernel(self) -> KernelSymbols:
+        return KernelSymbols.of_running_kernel()
+
+    @cached_property
+    def _stack_names(self) -> StackNames | None:
+        if not self._stacks:
+            return None
+        # Ids of several maps cannot be told apart in a column: the first map's are meant.
+        return StackNames(self._stacks[0][1], self._kernel.lookup, user_symbols)
+
+    @cached_property
+    def _built(self) -> dict[str, BuiltFrames]:
+        return {
+            each.stream.name: build(each.stream.types, each.batches, self._clock, stacks=self._stack_names)
+            for each in self._streams
+            if each.stream.kind != "printk"
+        }
+
+    @cached_property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Events by stream name; those of a stream of several structs as ``stream.struct``."""
+        frames: dict[str, pd.DataFrame] = {}
+        for each in self._streams:
+            name = each.stream.name
+            if each.stream.kind == "printk":
+                frames[name] = printk_frame(lines(each.batches), self._clock)
+                continue
+            built = self._built[name].frames
+            for struct, frame in built.items():
+                frames[name if len(built) == 1 else f"{name}.{struct}"] = frame
+        return frames
+
+    @cached_property
+    def maps(self) -> dict[str, pd.DataFrame]:
+        """Maps by name, typed."""
+        frames = {each.name: map_frame(each, read.keys, read.values) for each, read in self._contents}
+        frames |= {each.name: stack_frame(stacks, self._kernel.lookup) for each, stacks in self._stacks}
+        return frames
+
+    @property
+    def main(self) -> pd.DataFrame:
+        """The first stream's frame; without a stream, the first map's."""
+        for frame in (self.frames or self.maps).values():
+            return frame
+        raise UsageProblem(
+            "there is nothing to show",
+            why="this text has neither a stream of events nor a map",
+            hint="trace.stats has the runs of its programs",
+        )
+
+    @cached_property
+    def stats(self) -> Stats:
+        """Counts of each stream and each program."""
+        return Stats(
+            streams={
+                each.stream.name: replace(
+                    each.stats,
+                    undecoded=self._built[each.stream.name].undecoded if each.stream.kind != "printk" else 0,
+                )
+                for each in self._streams
+            },
+            programs=self._programs,
+            why=self._uncounted,
+        )
+
+    @property
+    def delivered(self) -> int:
+        """Events of all streams."""
+        return sum(each.stats.delivered for each in self._streams)
+
+    @property
+    def dropped(self) -> int:
+        """Events lost in the kernel, of all streams."""
+        return sum(each.stats.dropped for each in self._streams)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the frames should know, a sentence each."""
+        notes = []
+        for each in self._streams:
+            stats, name = self.stats.streams[each.stream.name], each.stream.name
+            if each.stream.why:
+                notes.append(f"{name}: raw bytes, because {each.stream.why}")
+            if stats.not_kept:
+                kept = stats.delivered - stats.not_kept
+                notes.append(
+                    f"{name}: the first {kept:,} of {stats.delivered:,} events were kept;"
+                    " more with --keep SIZE (keep= in a script)"
+                )
+            if name in self._built:
+                notes += [f"{name}: {note}" for note in self._built[name].notes]
+        notes += [f"{each.name}: {read.why}" for each, read in self._contents if read.why]
+        notes += [
+            f"{each.name}: too large, read in part" for each, read in self._contents if not read.complete
+        ]
+        for name, program in self._programs.items():
+            if program.missed:
+                notes.append(
+                    f"{name}: {program.missed:,} runs skipped by the kernel, which was inside it already"
+                )
+        return tuple(notes)
+
+    @property
+    def header(self) -> str:
+        """One honest line: events, seconds, lost, cost per event, backend, probes."""
+        parts = []
+        if self._streams:
+            stats = self.stats
+            undecoded = sum(stream.undecoded for stream in stats.streams.values())
+            unkept = sum(stream.not_kept for stream in stats.streams.values())
+            parts += [_count(self.delivered, "event"), f"{self.seconds:.2f} s", f"{self.dropped:,} lost"]
+            parts += [f"{undecoded:,} undecoded"] if undecoded else []
+            parts += [f"{unkept:,} not kept"] if unkept else []
+            # Programs also run for the events that a filter takes out: their cost is not the others'.
+            if self.delivered and stats.cost and not self._filtered:
+                parts.append(f"{stats.cost / self.delivered:,.0f} ns per event")
+        else:
+            parts += [_count(len(self.maps), "map"), f"{self.seconds:.2f} s"]
+        runs = sum(program.runs or 0 for program in self._programs.values())
+        if runs and (self._filtered or not self._streams):
+            parts.append(f"{self.stats.cost / runs:,.0f} ns per run")
+        parts.append(self.spec.dialect.value)
+        parts.append(", ".join(str(program.probe) for program in self.spec.programs))
+        return " · ".join(parts)
+
+
+_NOT_TABLES = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY, MapType.STACK_TRACE)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

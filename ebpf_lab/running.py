@@ -1,0 +1,154 @@
+"""What a trace holds while it runs: programs in the kernel, links, readers, and the collector.
+
+Everything is pushed on one stack as it is opened, so that a failure half-way and the ordinary end release
+the same things in the same order: links first, then readers, then maps and programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from ebpf_lab.attach import attach
+from ebpf_lab.backends.common import BuildOptions, backend_for
+from ebpf_lab.backends.loaded import Loaded, LoadedStream, close_all
+from ebpf_lab.collect import Collected, Collector, Reader
+from ebpf_lab.command import Command
+from ebpf_lab.errors import UsageProblem
+from ebpf_lab.frame.clock import TraceClock
+from ebpf_lab.host import targets
+from ebpf_lab.own_events import filter_for
+from ebpf_lab.readers.children import ChildTracker
+from ebpf_lab.readers.counts import ProgramCounts, read_losses
+from ebpf_lab.readers.perfbuf import PerfBuffer
+from ebpf_lab.readers.printk import PrintkReader
+from ebpf_lab.readers.ringbuf import RingBuffer
+from ebpf_lab.results import Results, StreamBytes
+from ebpf_lab.source.spec import ProgramSpec
+from ebpf_lab.stats import ProgramStats, StreamStats
+
+_PERF_PAGES = 256
+"""Pages of each CPU's perf buffer: 1 MiB with 4 KiB pages, room for 250 events of 4 KiB each."""
+
+
+class Running:
+    """A loaded and attached text with its collector at work.
+
+    Parameters
+    ----------
+    spec : ProgramSpec
+    events : int or None
+        Events of the main stream after which ``on_end`` is called.
+    keep : int
+        Bytes of events to keep.
+    only : bool
+        Keep only events of the command given to :meth:`launch`.
+    on_end : callable
+        Called from the collector's thread when there are enough events, or when it failed.
+    """
+
+    def __init__(
+        self, spec: ProgramSpec, *, events: int | None, keep: int, only: bool, on_end: Callable[[], None]
+    ) -> None:
+        self._spec = spec
+        self._links: list[int] = []
+        with contextlib.ExitStack() as opening:
+            self._stack = opening
+            places = {p.function: targets.resolve(p.probe) for p in spec.programs if p.probe}
+            compiled = backend_for(spec.dialect)(spec, BuildOptions())
+            try:
+                if not spec.programs:
+                    raise UsageProblem(
+                        "there is no BPF program in this text",
+                        why="it compiles, but no function of it was recognised as one",
+                        hint="name the function and where it goes with --attach FN=PROBE",
+                    )
+                self._loaded: Loaded = compiled.load(places)
+            finally:
+                compiled.close()
+            opening.callback(self._loaded.close)
+            self._counts = opening.enter_context(
+                ProgramCounts({program.function: program.fd for program in self._loaded.programs})
+            )
+            self._tracker = opening.enter_context(ChildTracker()) if only else None
+            self._collector = Collector(
+                [self._open(stream) for stream in self._loaded.streams],
+                keep=keep,
+                enough=events,
+                on_enough=on_end,
+            )
+            opening.callback(self._collector.stop)
+            self._collector.start()
+            opening.callback(close_all, self._links)
+            self._clock = TraceClock.now()
+            for program in self._loaded.programs:
+                self._links += attach(program, places[program.function])
+            self._stack = opening.pop_all()
+
+    def _open(self, stream: LoadedStream) -> Collected:
+        reader: Reader
+        if stream.map is None:
+            reader = PrintkReader()
+        elif stream.kind == "ringbuf":
+            reader = RingBuffer(stream.map.fd, stream.map.max_entries)
+        else:
+            reader = PerfBuffer(stream.map.fd, _PERF_PAGES)
+        self._stack.callback(reader.close)
+        return Collected(stream.name, reader, filter_for(stream, self._tracker) if self._tracker else None)
+
+    def launch(self, command: Command, on_end: Callable[[], None]) -> None:
+        """Start the command; ``on_end`` is called, from another thread, when it has ended."""
+        if self._tracker is None:
+            command.start(on_end)
+        else:
+            self._tracker.launch(lambda: command.start(on_end))
+        # The stack would end a command only after its probes: the other way round when something fails.
+        self._stack.callback(command.stop)
+
+    def detach(self) -> None:
+        """Detach every program, then collect what is still in the buffers.
+
+        Raises
+        ------
+        Exception
+            What the collector failed with.
+        """
+        close_all(self._links)
+        self._collector.stop()
+        if self._collector.error is not None:
+            raise self._collector.error
+
+    def results(self, seconds: float) -> Results:
+        """What came so far, ``seconds`` after the start."""
+        losses = read_losses(self._loaded.losses)
+        runs = self._counts.read()
+        with self._collector.lock:
+            streams = [
+                StreamBytes(
+                    stream=stream,
+                    batches=tuple(collected.batches),
+                    stats=StreamStats(
+                        delivered=collected.delivered,
+                        dropped=collected.reader.lost + losses.get(stream.name, 0),
+                        undecoded=0,
+                        not_kept=collected.delivered - collected.kept,
+                    ),
+                )
+                for stream, collected in zip(self._loaded.streams, self._collector.streams, strict=True)
+            ]
+        return Results(
+            spec=self._spec,
+            streams=streams,
+            maps=self._loaded.maps,
+            programs={
+                name: ProgramStats(count.runs, count.ns_per_run, count.missed) for name, count in runs.items()
+            },
+            uncounted=self._counts.why,
+            seconds=seconds,
+            clock=self._clock,
+            filtered=self._tracker is not None,
+        )
+
+    def close(self) -> None:
+        """Release everything; safe to call again."""
+        self._stack.close()

@@ -1,0 +1,367 @@
+"""A trace as a script and a cell hold it: start, stop, and what came.
+
+One supervisor thread takes a trace from running to ended, whatever ends it (time, number of events, the
+command, Stop, an interrupt, an error), so that there is one way out and it always detaches first.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+
+from ebpf_lab.command import Command
+from ebpf_lab.errors import UsageProblem
+from ebpf_lab.results import Results
+from ebpf_lab.running import Running
+from ebpf_lab.source.analyse import analyse
+from ebpf_lab.source.size import parse_size
+from ebpf_lab.source.spec import Dialect, ProgramSpec
+from ebpf_lab.stats import Stats
+
+DEFAULT_KEEP = "512MiB"
+"""Raw bytes of events kept unless told otherwise: 16 million events of 32 bytes."""
+
+_alive: weakref.WeakSet[Trace] = weakref.WeakSet()
+
+
+class Trace:
+    """One run of one C text in the kernel; :func:`trace` makes it.
+
+    A context manager: entering starts it, leaving stops it.  It is used once.
+
+    Attributes
+    ----------
+    spec : ProgramSpec
+        What the C text asks for.
+    """
+
+    def __init__(
+        self,
+        spec: ProgramSpec,
+        *,
+        seconds: float | None = None,
+        events: int | None = None,
+        command: Command | None = None,
+        only: bool = False,
+        keep: int = 512 << 20,
+    ) -> None:
+        self.spec = spec
+        self._seconds = seconds
+        self._events = events
+        self._command = command
+        self._only = only
+        self._keep = keep
+        self._end = threading.Event()
+        self._finished = threading.Event()
+        self._supervisor: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._running: Running | None = None
+        self._results: Results | None = None
+        self._began = 0.0
+
+    # Its life
+
+    def start(self) -> Self:
+        """Compile, load and attach, then start the command if there is one.
+
+        Raises
+        ------
+        CompileError, VerifierRejected, AttachError, MissingFeature, MissingPrivilege, CommandFailed
+            Nothing is left attached then.
+        UsageProblem
+            The trace was started before.
+        """
+        if self._supervisor is not None or self._finished.is_set():
+            raise UsageProblem("this trace was started before", hint="make another with ebpf_lab.trace(...)")
+        try:
+            self._running = Running(
+                self.spec, events=self._events, keep=self._keep, only=self._only, on_end=self._end.set
+            )
+            self._began = time.monotonic()
+            if self._command is not None:
+                self._running.launch(self._command, self._end.set)
+        except BaseException:
+            self._finished.set()
+            if self._running is not None:
+                self._running.close()
+            raise
+        self._supervisor = threading.Thread(target=self._supervise, name="ebpf-lab-trace", daemon=True)
+        _alive.add(self)
+        self._supervisor.start()
+        return self
+
+    def stop(self) -> Self:
+        """Detach, collect what is left, and close.
+
+        Stopping a trace that has ended changes nothing; what went wrong in the background is raised, each
+        time.
+        """
+        self.end()
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def run(self) -> Self:
+        """Start, and wait for the end."""
+        try:
+            return self.start().wait()
+        finally:
+            self.end()  # an interrupt may also come between starting and waiting
+
+    def end(self) -> None:
+        """Ask the trace to end, without waiting for it."""
+        self._end.set()
+
+    def join(self) -> None:
+        """Wait until the trace is detached and closed; raises nothing."""
+        if self._supervisor is not None:
+            self._supervisor.join()
+
+    def wait(self) -> Self:
+        """Wait for the trace's own end; an interrupt ends it and keeps what came so far."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self._finished.wait()
+        return self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether its programs are attached."""
+        return self._supervisor is not None and not self._finished.is_set()
+
+    def __enter__(self) -> Self:
+        return self if self._supervisor is not None else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        self.end()
+        if error is None:
+            self.stop()
+        else:
+            self.join()  # the body's own error is the one to see
+
+    def _supervise(self) -> None:
+        assert self._running is not None
+        try:
+            self._end.wait(self._seconds)
+            self._running.detach()
+            if self._command is not None:
+                self._command.stop()
+            self._results = self._running.results(time.monotonic() - self._began)
+        except Exception as error:  # noqa: BLE001  # kept for stop(), which raises it
+            self._error = error
+        finally:
+            self._running.close()
+            self._finished.set()
+            _alive.discard(self)
+
+    # What came
+
+    def results(self) -> Results:
+        """Everything that came: after the end all of it, before it a copy of what came so far."""
+        if self._finished.is_set() or self._running is None:
+            if self._results is None:
+                raise UsageProblem(
+                    "this trace has no results", why="it was not started, or it failed", hint="trace.start()"
+                )
+            return self._results
+        return self._running.results(time.monotonic() - self._began)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The main stream's events; of a text without streams, its first map."""
+        return self.results().main
+
+    @property
+    def frames(self) -> Mapping[str, pd.DataFrame]:
+        """Events by stream name; a stream of several structs is there as ``stream.struct``."""
+        return self.results().frames
+
+    @property
+    def maps(self) -> Mapping[str, pd.DataFrame]:
+        """Maps by name, as they are now or, after the end, as they were at the end."""
+        return self.results().maps
+
+    @property
+    def stats(self) -> Stats:
+        """Events of each stream and runs of each program."""
+        return self.results().stats
+
+    @property
+    def header(self) -> str:
+        """One honest line: events, seconds, lost, cost per event, backend, probes."""
+        return self.results().header
+
+    @property
+    def command_status(self) -> int | None:
+        """Exit status of the command, negative for a signal; None while it runs or without one."""
+        return self._command.status if self._command else None
+
+    def __repr__(self) -> str:
+        probes = ", ".join(str(program.probe) for program in self.spec.programs)
+        if self._supervisor is None:
+            return f"<Trace not started: {probes}>"
+        if self._finished.is_set() and self._results is None:
+            return f"<Trace failed: {self._error}>"
+        return f"<Trace {'running' if self.running else 'ended'}: {self.header}>"
+
+
+def trace(
+    source: str,
+    *,
+    seconds: float | None = None,
+    events: int | None = None,
+    command: Sequence[str] | None = None,
+    attach: Mapping[str, str] | None = None,
+    set: Mapping[str, object] | None = None,
+    only: bool = False,
+    backend: str | None = None,
+    event: Mapping[str, str] | None = None,
+    keep: int | str = DEFAULT_KEEP,
+    output: Callable[[bytes], None] | None = None,
+) -> Trace:
+    """Compile C text, attach it to the running kernel, and collect its events.
+
+    With ``seconds``, ``events`` or ``command`` the trace runs to whichever end comes first and is returned
+    ended; an interrupt ends it early and keeps what came.  With none of them it is returned unstarted, to
+    be held by a ``with`` block or by :meth:`Trace.start` and :meth:`Trace.stop`.
+
+    Parameters
+    ----------
+    source : str
+        C text in either dialect.
+    seconds : float, optional
+        Longest time to trace.
+    events : int, optional
+        Number of events of the main stream to stop after; the frame then has exactly so many rows.
+    command : sequence of str, optional
+        Program and arguments, started once everything is attached; its end ends the trace.
+    attach : mapping, optional
+        Probe (bpftrace syntax) by C function, over what the text itself says.
+    set : mapping, optional
+        Values for the text's ``const volatile`` globals (libbpf) or macros (bcc), by name.
+    only : bool
+        Keep only events of ``command`` and its descendants; events need a ``pid`` field.
+    backend : {"bcc", "libbpf"}, optional
+        The dialect, when it shall not be recognised from the text.
+    event : mapping, optional
+        Struct name by stream, when it cannot be found from the calls that submit events.
+    keep : int or str
+        Most raw bytes of events kept, such as ``"64MiB"``; later events are counted, not kept.
+    output : callable, optional
+        Receives what ``command`` prints, as bytes, from a background thread.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    UsageProblem
+        An argument or the text cannot be meant.
+    CompileError, VerifierRejected, AttachError, MissingFeature, MissingPrivilege, CommandFailed
+        As :meth:`Trace.start`.
+
+    Notes
+    -----
+    Needs Linux with BPF (``CONFIG_BPF_SYSCALL``), and what the probes and maps in use need.
+    """
+    made = prepare(
+        source,
+        seconds=seconds,
+        events=events,
+        command=command,
+        attach=attach,
+        set=set,
+        only=only,
+        backend=backend,
+        event=event,
+        keep=keep,
+        output=output,
+    )
+    return made if seconds is None and events is None and command is None else made.run()
+
+
+def prepare(
+    source: str,
+    *,
+    seconds: float | None = None,
+    events: int | None = None,
+    command: Sequence[str] | None = None,
+    attach: Mapping[str, str] | None = None,
+    set: Mapping[str, object] | None = None,
+    only: bool = False,
+    backend: str | None = None,
+    event: Mapping[str, str] | None = None,
+    keep: int | str = DEFAULT_KEEP,
+    output: Callable[[bytes], None] | None = None,
+) -> Trace:
+    """Make the trace that :func:`trace` would, and leave it unstarted even when it has an end."""
+    _check(seconds, events, command, only)
+    spec = analyse(
+        source,
+        dialect=_dialect(backend),
+        attach=attach,
+        settings={name: str(value) for name, value in (set or {}).items()},
+        events=event,
+    )
+    for program in spec.programs:
+        if program.probe is None:
+            raise UsageProblem(
+                f"{program.function}: nothing says where to attach it",
+                why="its name and section name no probe",
+                hint=f"--attach {program.function}=PROBE, such as tracepoint:syscalls:sys_enter_openat",
+            )
+    if events is not None and not spec.streams:
+        raise UsageProblem(
+            "events are counted, but this text has no stream of events", hint="use seconds instead"
+        )
+    return Trace(
+        spec,
+        seconds=seconds,
+        events=events,
+        command=Command(command, output) if command is not None else None,
+        only=only,
+        keep=keep if isinstance(keep, int) else parse_size(keep),
+    )
+
+
+def _check(seconds: float | None, events: int | None, command: Sequence[str] | None, only: bool) -> None:
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise UsageProblem(f"seconds={seconds}: the time must be more than 0")
+    if events is not None and events < 1:
+        raise UsageProblem(f"events={events}: at least 1 event must be asked for")
+    if isinstance(command, str):
+        raise UsageProblem(
+            f"command={command!r} is one string",
+            why="no shell is involved: the program and each argument are items of their own",
+            hint=f"command={command.split()!r}",
+        )
+    if only and command is None:
+        raise UsageProblem("only needs a command", why="it keeps the events of that command and its children")
+
+
+def _dialect(backend: str | None) -> Dialect | None:
+    if backend is None:
+        return None
+    try:
+        return Dialect(backend)
+    except ValueError:
+        raise UsageProblem(f"backend={backend!r}: there is no such backend", hint="bcc or libbpf") from None
+
+
+@atexit.register
+def _stop_all() -> None:
+    # Threads that touch mapped buffers must not outlive the interpreter's tear-down.
+    for running in list(_alive):
+        with contextlib.suppress(Exception):
+            running.stop()
