@@ -1,0 +1,190 @@
+"""The bcc backend: C in bcc's dialect, compiled against the kernel's headers.
+
+bcc compiles, creates the maps and loads the programs; attaching and reading are the lab's own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package
+from ebpf_lab.backends.bcc_compile import Compilation, compile_text
+from ebpf_lab.backends.bcc_process import LoadAnswer
+from ebpf_lab.backends.bcc_text import LOSSES
+from ebpf_lab.backends.bcc_types import WITHOUT_BTF, event_types, loaded_map, read_btf
+from ebpf_lab.backends.common import BuildOptions
+from ebpf_lab.backends.loaded import (
+    Loaded,
+    LoadedMap,
+    LoadedProgram,
+    LoadedStream,
+    LossCounter,
+    close_all,
+)
+from ebpf_lab.diagnose.verifier import is_complete
+from ebpf_lab.errors import LabError
+from ebpf_lab.host.syscalls import MapType, ProgType
+from ebpf_lab.host.targets import Target, UserProbe
+from ebpf_lab.source.ctype import CType
+from ebpf_lab.source.probe import ProbeKind
+from ebpf_lab.source.spec import Program, ProgramSpec, Stream
+
+_TYPES: dict[ProbeKind, ProgType] = {
+    "kprobe": ProgType.KPROBE,
+    "kretprobe": ProgType.KPROBE,
+    "ksyscall": ProgType.KPROBE,
+    "kretsyscall": ProgType.KPROBE,
+    "uprobe": ProgType.KPROBE,
+    "uretprobe": ProgType.KPROBE,
+    "usdt": ProgType.KPROBE,
+    "tracepoint": ProgType.TRACEPOINT,
+    "rawtracepoint": ProgType.RAW_TRACEPOINT,
+    "profile": ProgType.PERF_EVENT,
+    "fentry": ProgType.TRACING,
+    "fexit": ProgType.TRACING,
+    "lsm": ProgType.LSM,
+}
+_STREAMS = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
+
+
+def build(spec: ProgramSpec, options: BuildOptions) -> BccCompiled:
+    """Compile a text of the bcc dialect.  bcc creates the maps at once.
+
+    Raises
+    ------
+    CompileError
+        The text is not valid C, or not for BPF.
+    MissingFeature
+        bcc or the kernel's headers are missing, or do not fit each other.
+    MissingPrivilege, UsageProblem
+        The kernel did not create a map.
+    """
+    start = time.perf_counter()
+    package = bcc_package.find()
+    bcc_package.require_headers()
+    for program in spec.programs:
+        if program.probe and (problem := bcc_failure.unsuitable(program, spec)):
+            raise problem
+    return BccCompiled(spec, options, compile_text(spec, package), start)
+
+
+class BccCompiled:
+    """What bcc's process holds; :class:`~ebpf_lab.backends.common.Compiled` says how it is used."""
+
+    def __init__(
+        self,
+        spec: ProgramSpec,
+        options: BuildOptions,
+        compiled: Compilation,
+        start: float,
+    ) -> None:
+        self._spec = spec
+        self._options = options
+        self._compiled = compiled
+        self._seconds = time.perf_counter() - start
+
+    def close(self) -> None:
+        """End bcc's process; what was loaded stays."""
+        self._compiled.close()
+
+    def load(self, targets: Mapping[str, Target]) -> Loaded:
+        """Put the programs into the kernel."""
+        start = time.perf_counter()
+        result = Loaded("bcc", (), (), (), compile_seconds=self._seconds)
+        try:
+            programs = []
+            for program in self._spec.programs:
+                if program.probe is not None:
+                    answer = self._load(program)
+                    result.fds.append(answer.fd)
+                    programs.append(_program(program, answer.fd, targets.get(program.function)))
+                    if self._options.log_level:
+                        log = bcc_log.verifier(answer.log, self._compiled.made)
+                        result.verifier_log += f"{program.function}:\n{log}"
+            result.programs = tuple(programs)
+            self._hand_over_maps(result)
+        except BaseException:
+            close_all(result.fds)
+            raise
+        result.load_seconds = time.perf_counter() - start
+        return result
+
+    def _load(self, program: Program) -> LoadAnswer:
+        answer = self._ask(self._compiled, program)
+        if answer.fd < 0:
+            raise self._refused(program, answer)
+        return answer
+
+    def _refused(self, program: Program, answer: LoadAnswer) -> LabError:
+        if not is_complete(answer.log):
+            return bcc_failure.not_verified(program, answer, self._spec)
+        # The counters look for NULL where the learner may have forgotten to, and that makes the verifier
+        # complain of something else.  Without them it says what it would to anyone.
+        plain = compile_text(self._spec, bcc_package.find(), explain=True)
+        try:
+            again = self._ask(plain, program)
+            if again.fd >= 0:
+                os.close(again.fd)
+                again = answer
+        finally:
+            plain.close()
+        places = bcc_log.places(plain.answer.messages, plain.made, self._bcc_name(plain, program))
+        log = bcc_log.verifier(again.log, plain.made, places)
+        return bcc_failure.rejected(program, again, log, places, self._spec)
+
+    def _ask(self, compiled: Compilation, program: Program) -> LoadAnswer:
+        assert program.probe is not None
+        name = self._bcc_name(compiled, program)
+        return compiled.process.load(name, _TYPES[program.probe.kind], self._options.log_level)
+
+    def _bcc_name(self, compiled: Compilation, program: Program) -> str:
+        name = compiled.made.functions.get(program.function, program.function)
+        prefix, separator, place = name.partition("__")
+        # bcc 0.27 put the module's name into the names that KFUNC_PROBE makes.
+        for candidate in (name, f"{prefix}{separator}vmlinux__{place}"):
+            if candidate in compiled.answer.functions:
+                return candidate
+        raise bcc_failure.no_program(program, self._spec)
+
+    def _hand_over_maps(self, result: Loaded) -> None:
+        answer, rings = self._compiled.answer, self._compiled.made.rings
+        btf = None if answer.btf is None else read_btf(answer.btf)
+        declared = {each.name: each for each in self._spec.maps}
+        maps = {
+            name: loaded_map(name, fd, btf, histogram=name in declared and declared[name].histogram)
+            for name, fd in answer.maps.items()
+        }
+        types = event_types(btf, self._compiled.made.types)
+        why = "" if btf else WITHOUT_BTF
+        result.streams = tuple(_stream(stream, maps, types, why) for stream in self._spec.streams)
+        # In the order of the text; those that a macro of the learner's declares come last.
+        names = sorted(maps, key=[*declared, *maps].index)
+        result.maps = tuple(
+            maps[name] for name in names if name != LOSSES and maps[name].type not in _STREAMS
+        )
+        result.losses = tuple(LossCounter(ring, maps[LOSSES], at, 0) for at, ring in enumerate(rings))
+        for fd in answer.maps.values():
+            self._compiled.fds.remove(fd)
+            result.fds.append(fd)
+
+
+def _program(program: Program, fd: int, target: Target | None) -> LoadedProgram:
+    assert program.probe is not None
+    sites = target.sites if program.probe.kind == "usdt" and isinstance(target, UserProbe) else ()
+    return LoadedProgram(program.function, fd, _TYPES[program.probe.kind], program.probe, sites, program.line)
+
+
+def _stream(
+    stream: Stream, maps: Mapping[str, LoadedMap], types: Mapping[str, CType], without_btf: str
+) -> LoadedStream:
+    why = stream.why
+    unknown = [name for name in stream.structs if name not in types]
+    if unknown:
+        why = (
+            without_btf
+            or f"{unknown[0]} is not a complete type at file scope (is it defined within a function?)"
+        )
+    known = () if unknown else tuple(types[name] for name in stream.structs)
+    return LoadedStream(stream.name, stream.kind, maps.get(stream.name), known, why)
