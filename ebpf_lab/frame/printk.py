@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,8 @@ from numpy.typing import NDArray
 
 from ebpf_lab.frame.assemble import assemble, frame_of
 from ebpf_lab.frame.clock import TraceClock
-from ebpf_lab.frame.layout import Layout
-from ebpf_lab.source.ctype import Array, CType, Int, Member, Struct
-
-_MIN_MESSAGE = 33
-"""A message is text and no category, however short the longest of this trace may be."""
+from ebpf_lab.frame.layout import Column, Kind, Layout
+from ebpf_lab.source.ctype import Int, Opaque
 
 
 def printk_frame(lines: NDArray[Any], clock: TraceClock) -> pd.DataFrame:
@@ -31,11 +29,16 @@ def printk_frame(lines: NDArray[Any], clock: TraceClock) -> pd.DataFrame:
     DataFrame
         ts : timedelta64[ns] since the trace began, cpu, pid, tid : uint32, comm : category, message : str
     """
-    dtype = lines.dtype
-    members = []
-    for name in dtype.names or ():
-        field, offset = dtype.fields[name][:2]
-        members.append(Member(name, _ctype(field), offset * 8))
-    layout = Layout.of(Struct("line", dtype.itemsize, tuple(members)))
-    block = np.ascontiguousarray(lines).view(np.uint8).reshape(len(lines), dtype.itemsize)
+    columns = []
+    fields: Mapping[str, Any] = lines.dtype.fields or {}
+    for name, (field, offset, *_) in fields.items():
+        if field.kind == "S":
+            kind = Kind.CATEGORY if name == "comm" else Kind.TEXT
+            columns.append(Column(name, kind, Opaque("", field.itemsize), offset, field.itemsize))
+        else:
+            number = Int(name, field.itemsize, signed=False)
+            columns.append(Column(name, Kind.NUMBER, number, offset, field.itemsize, field.str))
+    size = lines.dtype.itemsize
+    block = np.ascontiguousarray(lines).view(np.uint8).reshape(len(lines), size)
+    layout = Layout("line", size, tuple(columns), size)
     return frame_of(assemble(layout, len(lines), [(slice(None), block)], clock), len(lines))

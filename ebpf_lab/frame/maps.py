@@ -1,0 +1,143 @@
+"""Maps as frames: keys and values in typed columns, one row for each element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ebpf_lab.backends.loaded import LoadedMap
+from ebpf_lab.frame.assemble import assemble, frame_of, role_of, timed
+from ebpf_lab.frame.clock import TimeRole, TraceClock
+from ebpf_lab.frame.columns import store_for
+from ebpf_lab.frame.layout import Kind, Layout
+from ebpf_lab.frame.stacks import StackNames, stack_frame
+from ebpf_lab.source.ctype import CType, Int, Opaque
+
+__all__ = ["map_frame", "stack_frame"]
+
+_PER_CPU = (5, 6, 10, 21)
+"""BPF_MAP_TYPE_PERCPU_HASH, _PERCPU_ARRAY, _LRU_PERCPU_HASH, _PERCPU_CGROUP_STORAGE."""
+_LOG2_SLOTS = 64
+
+
+def map_frame(
+    source: LoadedMap,
+    keys: NDArray[np.uint8],
+    values: NDArray[np.uint8],
+    clock: TraceClock | None = None,
+    *,
+    stacks: StackNames | None = None,
+    arch: str | None = None,
+) -> pd.DataFrame:
+    """Return a map's elements, sorted by key.
+
+    Parameters
+    ----------
+    source : LoadedMap
+    keys : (n, key_size) uint8
+    values : (n, cpus, value_size) uint8
+        Without copies for each CPU, ``cpus`` is 1.
+    clock : TraceClock, optional
+        When the trace began: makes times relative, as in events.
+    stacks, arch
+        As for :func:`ebpf_lab.frame.build.build`.
+
+    Returns
+    -------
+    DataFrame
+        A key or value that is no struct is the column ``key`` or ``value``, else each member is one; members
+        of both by one name are ``pid`` and ``value.pid``.
+
+        Per-CPU maps have for each number its sum over all CPUs, then its value on each: ``value``, ``cpu0``,
+        ``cpu1``; of a struct ``count``, ``count.cpu0``, and so on to the last CPU with anything in it.
+
+        A histogram (``BPF_HISTOGRAM``) has ``slot : int64``, ``low : uint64``, ``high : uint64`` and
+        ``count``: slot n counts the values from 2**(n-1) to 2**n - 1, slot 1 those of 0, too, as
+        ``bpf_log2l`` sorts them.  Slots that go beyond 64 are not logarithms: these have no bounds.
+    """
+    key_layout = Layout.of(_known(source.key, source.key_size), "key")
+    value_layout = Layout.of(_known(source.value, source.value_size), "value")
+    count = len(keys)
+    found = assemble(key_layout, count, [(slice(None), keys)], clock, stacks=stacks, arch=arch)
+    if source.type in _PER_CPU:
+        columns = _per_cpu(value_layout, values, clock)
+    else:
+        block = np.ascontiguousarray(values[:, 0])
+        columns = assemble(value_layout, count, [(slice(None), block)], clock, stacks=stacks, arch=arch)
+    counts = columns.get("value")
+    slot = _slot(key_layout)
+    if source.histogram and slot is not None and isinstance(counts, np.ndarray) and counts.dtype.kind in "iu":
+        return _histogram(found, slot, counts)
+    for name, values_of in columns.items():
+        found[f"value.{name}" if name in found else name] = values_of
+    order = [column.name for column in key_layout.columns if column.kind not in (Kind.ROWS, Kind.TEXTS)]
+    return _sorted(frame_of(found, count), order)
+
+
+def _known(ctype: CType | None, size: int) -> CType:
+    """A type for bytes that nothing describes: numbers where they have the size of one."""
+    if ctype is not None:
+        return ctype
+    return Int(f"u{size * 8}", size, signed=False) if size in (1, 2, 4, 8) else Opaque("", size)
+
+
+def _sorted(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    return frame.sort_values(columns, kind="stable", ignore_index=True) if columns else frame
+
+
+def _per_cpu(layout: Layout, values: NDArray[np.uint8], clock: TraceClock | None) -> dict[str, Any]:
+    used = np.flatnonzero(values.any(axis=(0, 2)))
+    # A virtual machine may have room for hundreds of CPUs that are not there.
+    values = values[:, : int(used.max(initial=0)) + 1]
+    count, cpus, size = values.shape
+    block = np.ascontiguousarray(values).reshape(count * cpus, size)
+    columns: dict[str, Any] = {}
+    for column in layout.columns:
+        store = store_for(column, count * cpus)
+        store.put(slice(None), block)
+        each = store.array()
+        if column.kind is Kind.NUMBER and role_of(column)[0] in (TimeRole.NONE, TimeRole.DURATION):
+            columns[column.name] = timed(column, each.reshape(count, cpus).sum(axis=1), clock)
+        each = timed(column, each, clock)
+        prefix = "" if column.name == "value" else f"{column.name}."
+        for cpu in range(cpus):
+            columns[f"{prefix}cpu{cpu}"] = each[cpu::cpus].copy()
+    return columns
+
+
+def _slot(layout: Layout) -> str | None:
+    """Name of the key's column that holds the slot: by name, else the last number."""
+    numbers = [column.name for column in layout.columns if column.kind is Kind.NUMBER]
+    return "slot" if "slot" in numbers else numbers[-1] if numbers else None
+
+
+def _histogram(keys: dict[str, Any], slot: str, counts: NDArray[Any]) -> pd.DataFrame:
+    slots = keys.pop(slot).astype(np.int64)
+    if not keys:
+        last = int(slots[counts > 0].max(initial=0))
+        inside = (slots >= 0) & (slots <= last)
+        slots, counts = slots[inside], counts[inside]
+        if last <= _LOG2_SLOTS:
+            # Empty slots between others belong to the picture.
+            filled = np.zeros(last + 1, counts.dtype)
+            filled[slots] = counts
+            # bpf_log2l never gives slot 0.
+            first = 0 if filled[0] or last == 0 else 1
+            slots, counts = np.arange(first, last + 1), filled[first:]
+        if not counts.any():
+            slots, counts = slots[:0], counts[:0]
+    columns = {**keys, "slot": slots}
+    if not len(slots) or slots.max() <= _LOG2_SLOTS:
+        columns |= _bounds(slots)
+    columns["count"] = counts
+    return _sorted(frame_of(columns, len(slots)), [*keys, "slot"])
+
+
+def _bounds(slots: NDArray[np.int64]) -> dict[str, NDArray[np.uint64]]:
+    edges = [1 << slot for slot in np.maximum(slots, 0).tolist()]
+    low = [edge // 2 if edge > 2 else 0 for edge in edges]
+    high = [edge - 1 for edge in edges]
+    return {"low": np.array(low, np.uint64), "high": np.array(high, np.uint64)}
