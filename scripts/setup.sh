@@ -39,7 +39,7 @@ step() { # MESSAGE COMMAND...
     while kill -0 "$job" 2>/dev/null; do
         sleep 1
         waited=$((waited + 1))
-        [ $((waited % 10)) -ne 0 ] || say "  $waited s: $(tail -n 1 "$log" | tr '\r' '\n' | tail -n 1 | cut -c 1-90)"
+        [ $((waited % 10)) -ne 0 ] || say "  $waited s: $(tr '\r' '\n' <"$log" | grep . | tail -n 1 | cut -c 1-90)"
     done
     code=0
     wait "$job" || code=$?
@@ -124,26 +124,46 @@ install_packages() {
 want_headers() {
     modules=/lib/modules/$release
     [ ! -e "$modules/build/include" ] || return 0
+    update_lists
+    want_packages "linux-headers-$release?"
+    [ ! -e "$modules/build/include" ] || return 0
+    # The kernel is not the distribution's, whose headers serve for all but the kernel's own structs. They are
+    # unpacked, not installed: Debian 13's would bring a kernel along, and make it the one that boots next.
     # shellcheck source=/dev/null
     case $(. /etc/os-release && printf '%s' "$ID")-$machine in
-        debian-x86_64) flavour=amd64 ;;
-        debian-aarch64) flavour=arm64 ;;
-        *) flavour=generic ;;
+        debian-x86_64) flavour="amd64" ;;
+        debian-aarch64) flavour="arm64" ;;
+        *) flavour="generic" ;;
     esac
-    want_packages "linux-headers-$release|linux-headers-$flavour?"
-    [ ! -e "$modules/build/include" ] || return 0
-    # The kernel is not the distribution's: the nearest headers serve for all but the kernel's own structs.
-    for build in /lib/modules/*/build; do
-        [ -e "$build/include/generated/autoconf.h" ] || continue
-        source=${build%build}source
-        [ -e "$source" ] || source=$build
-        say "kernel $release has no headers: linking to $(readlink -f "$build") (kernel structs may differ)"
-        as_root mkdir -p "$modules"
-        as_root ln -sfn "$(readlink -f "$build")" "$modules/build"
-        as_root ln -sfn "$(readlink -f "$source")" "$modules/source"
+    if ! step "unpacking the distribution's kernel headers" unpack_headers "linux-headers-$flavour"; then
+        say "going on without kernel headers: the libbpf dialect works, the bcc dialect does not"
         return 0
+    fi
+    for tree in "$headers"/usr/src/*; do
+        [ ! -e "$tree/include/generated/autoconf.h" ] || build=$tree
+        [ ! -e "$tree/include/linux/kconfig.h" ] || source=$tree
     done
-    say "going on without kernel headers: the libbpf dialect works, the bcc dialect does not"
+    say "kernel $release has no headers: linking those of ${build##*/linux-headers-} (kernel structs may differ)"
+    as_root mkdir -p "$modules"
+    as_root ln -sfn "$build" "$modules/build"
+    as_root ln -sfn "$source" "$modules/source"
+}
+
+headers=/usr/local/lib/ebpf-lab/headers
+
+unpack_headers() { # PACKAGE that depends on the headers
+    # shellcheck disable=SC2046 # package names
+    set -- $(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$1" | grep -E '^linux-(headers|kbuild)-[0-9]')
+    [ $# -gt 0 ] || return 1
+    scratch=$(mktemp -d)
+    (cd "$scratch" && apt-get -q download "$@") || return 1
+    as_root rm -rf "$headers"
+    as_root mkdir -p "$headers"
+    for package in "$scratch"/*.deb; do
+        as_root dpkg-deb -x "$package" "$headers" || return 1
+    done
+    rm -rf "$scratch"
 }
 
 # --- the Python environment --------------------------------------------------------------------------------
