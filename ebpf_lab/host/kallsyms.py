@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 KALLSYMS = Path("/proc/kallsyms")
@@ -43,6 +43,18 @@ class Names:
         """The functions that one may want to trace."""
         return [name for name in _FUNCTION.findall(self._text) if not _NOT_MEANT.match(name)]
 
+    def size(self, function: str) -> int:
+        """Bytes from the function's start to the next symbol; 0 where the kernel hides addresses."""
+        found = re.search(
+            rb"^(\S+) [tTwW] " + re.escape(function.encode()) + rb"[\t\n]", self._text, re.MULTILINE
+        )
+        start = int(found[1], 16) if found else 0
+        if not start:
+            return 0
+        addresses = (int(address, 16) for address in re.findall(rb"^\S+", self._text, re.MULTILINE))
+        return min((address - start for address in addresses if address > start), default=0)
+
+    @cached_property
     def raw_tracepoints(self) -> list[bytes]:
         """The tracepoints, those without an entry in tracefs included.
 

@@ -111,7 +111,7 @@ def _tracepoints(pattern: str) -> list[str]:
 
 
 def _raw_tracepoints(pattern: str) -> list[str]:
-    return _matching(kallsyms.names().raw_tracepoints(), pattern)
+    return _matching(kallsyms.names().raw_tracepoints, pattern)
 
 
 def _uprobes(pattern: str) -> list[str]:

@@ -151,7 +151,15 @@ def _kernel_function(probe: Probe) -> KernelFunction:
     if perf_events.device_type("kprobe") is None:
         call = f"sys_{probe.name}" if probe.kind.endswith("syscall") else probe.name
         raise features.no_kprobes(call, at_return=returns)
-    return KernelFunction(_symbol(probe), probe.offset, returns)
+    symbol = _symbol(probe)
+    size = kallsyms.names().size(symbol) if probe.offset else 0
+    if size and probe.offset >= size:
+        # The kernel would take it, and probe whatever function lies there.
+        raise AttachError(
+            f"{symbol}+{probe.offset:#x} is behind the end of {symbol}",
+            why=f"the function has {size} bytes at most ({size:#x})",
+        )
+    return KernelFunction(symbol, probe.offset, returns)
 
 
 def _symbol(probe: Probe) -> str:
@@ -206,7 +214,7 @@ def _no_tracepoint(probe: Probe) -> AttachError:
 
 
 def _known_tracepoint(probe: Probe) -> str:
-    known = kallsyms.names().raw_tracepoints()
+    known = kallsyms.names().raw_tracepoints
     if not known or probe.name.encode() in known:
         return probe.name
     call = probe.name.removeprefix("sys_enter_").removeprefix("sys_exit_")

@@ -48,7 +48,13 @@ class TestNames:
         ]
 
     def test_raw_tracepoints_are_the_functions_that_call_them(self) -> None:
-        assert self.names.raw_tracepoints() == [b"sched_switch"]
+        assert self.names.raw_tracepoints == [b"sched_switch"]
+
+    def test_a_function_ends_where_the_next_symbol_begins(self) -> None:
+        assert self.names.size("vfs_read") == 0xF0
+        assert self.names.size("__do_sys_clone") == 0x1000000 - 0x600
+        assert self.names.size("ext4_read") == self.names.size("absent") == 0
+        assert Names(b"0000000000000000 T hidden\n0000000000000000 T other\n").size("hidden") == 0
 
     def test_no_list_is_false(self) -> None:
         assert not Names(b"")
