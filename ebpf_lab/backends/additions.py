@@ -27,7 +27,7 @@ _COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b[ \t]*(?:[<\"]([^>\"\n]+)[>\"])?", re.MULTILINE)
 _LICENSE = re.compile(r"\b(?:SEC|section)\s*\(\s*\"license\"\s*\)")
 _USDT = re.compile(r"\b(?:BPF_USDT|bpf_usdt_\w+)\b")
-_TYPE_NAME = re.compile(r"[A-Za-z_][\w ]*(?:\[\d+\])*")
+_TYPE_NAME = re.compile(r"[A-Za-z_][\w ]*\**(?:\[\d+\])*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +92,17 @@ def additions(spec: ProgramSpec) -> Additions:
 
 def _event_types(spec: ProgramSpec, code: str) -> list[tuple[str, str]]:
     # Pairs of the name in the spec and a C spelling to try.
+    written: dict[str, str] = {}
+    for stream in spec.streams:
+        written |= zip(stream.structs, stream.c_types or stream.structs, strict=True)
     pairs: list[tuple[str, str]] = []
-    for name in dict.fromkeys(name for stream in spec.streams for name in stream.structs):
-        if not _TYPE_NAME.fullmatch(name):
+    for name, spelling in written.items():
+        if not _TYPE_NAME.fullmatch(spelling):
             continue
-        word = re.escape(name)
-        if match := re.search(rf"\b(struct|union|enum)\s+{word}\b", code):
-            pairs.append((name, f"{match[1]} {name}"))
-        elif re.search(rf"(?<!\w){word}", code):
-            pairs.append((name, name))
-        else:
-            pairs += [(name, name), (name, f"struct {name}")]
+        pairs.append((name, spelling))
+        # --event may name one of the kernel's structs, which the text never mentions.
+        if " " not in spelling and not re.search(rf"\b{re.escape(name)}(?!\w)", code):
+            pairs.append((name, f"struct {name}"))
     return pairs
 
 

@@ -12,9 +12,10 @@ from types import TracebackType
 from ebpf_lab.backends import libbpf_api
 from ebpf_lab.diagnose.verifier import is_complete
 
-# The largest that every kernel takes: BPF_PROG_LOAD refused more than UINT_MAX >> 8 before Linux commit
-# 866de407444398bc8140ea70de1dba5f91cc34ac (in v5.10).  Pages are used only as far as the log goes.
-LOG_SIZE = (1 << 24) - 1
+# Bytes kept of each program's verifier log, enough for some 40,000 steps; pages are used only as far as the
+# log goes.  Before Linux commit 1216640938035e63bdbd32438e91c9bcc1fd8ee1 (in v6.4) the kernel keeps the
+# beginning and stops printing, which makes a loop of a million turns end soon; since then it keeps the end.
+LOG_SIZE = 4 << 20
 
 _SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
 
@@ -47,13 +48,13 @@ class LoadFailed(Exception):
 class BpfProgram:
     """A program of an object; valid until the object is closed."""
 
-    def __init__(self, handle: int, log_size: int) -> None:
+    def __init__(self, handle: int) -> None:
         self._handle = handle
         self._library = libbpf_api.library()
-        self._log = mmap.mmap(-1, log_size)
+        self._log = mmap.mmap(-1, LOG_SIZE)
         self._log_view = ctypes.c_char.from_buffer(self._log)
         self.name: str = self._library.bpf_program__name(handle).decode()
-        self._library.bpf_program__set_log_buf(handle, ctypes.addressof(self._log_view), log_size)
+        self._library.bpf_program__set_log_buf(handle, ctypes.addressof(self._log_view), LOG_SIZE)
 
     @property
     def fd(self) -> int:
@@ -159,8 +160,6 @@ class BpfObject:
     ----------
     elf : bytes
         The object file.
-    log_size : int
-        Bytes kept of each program's verifier log.
 
     Raises
     ------
@@ -168,7 +167,7 @@ class BpfObject:
         libbpf cannot read it.
     """
 
-    def __init__(self, elf: bytes, log_size: int = LOG_SIZE) -> None:
+    def __init__(self, elf: bytes) -> None:
         self._library = libbpf_api.library()
         self._elf = elf  # libbpf reads from it
         libbpf_api.exclusive.acquire()
@@ -181,10 +180,7 @@ class BpfObject:
         except BaseException:
             libbpf_api.exclusive.release()
             raise
-        self.programs = {
-            program.name: program
-            for program in (BpfProgram(handle, log_size) for handle in self._each("program"))
-        }
+        self.programs = {made.name: made for made in map(BpfProgram, self._each("program"))}
         self.maps = {made.name: made for made in map(BpfMap, self._each("map"))}
 
     def __enter__(self) -> BpfObject:

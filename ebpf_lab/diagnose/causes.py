@@ -6,7 +6,7 @@ A hint stands here only where a recorded log in ``tests/data`` proves that it me
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -22,6 +22,8 @@ _BCC_WORDS = re.compile(
     r"|PERCPU_HASH|PERCPU_ARRAY)|(?:RAW_)?TRACEPOINT_PROBE|KR?FUNC_PROBE|KRETFUNC_PROBE|LSM_PROBE"
     r"|perf_submit|ringbuf_(?:output|reserve|submit)|bpf_trace_printk)\b"
 )
+
+_DEFINED_TWICE = re.compile(r"(?:typedef )?redefinition of|conflicting types for")
 
 _COMPILER: tuple[tuple[str, Cause], ...] = (
     (
@@ -40,36 +42,57 @@ _COMPILER: tuple[tuple[str, Cause], ...] = (
         Cause("BPF has no C library: memset and memcpy work only with a size the compiler knows"),
     ),
     (
+        r"too many args to",
+        Cause(
+            "a helper takes five arguments; the format of bpf_trace_printk is two, which leaves three values"
+        ),
+    ),
+    (
         r"[Uu]nsupport(?:ed)? signed division",
         Cause("BPF divides only unsigned numbers", "make both sides unsigned, as in (u64)a / (u64)b"),
     ),
     (
-        r"implicit declaration of function|call to undeclared function",
+        r"^license changed binding to STB_GLOBAL",
+        Cause(
+            "a variable cannot have the name of the section that it is in",
+            'char LICENSE[] SEC("license") = "GPL";',
+        ),
+    ),
+    (
+        # The last is bcc's, of a function that is only declared.
+        r"implicit(?:ly declaring| declaration of).* function|call to undeclared"
+        r"|cannot call non-static helper",
         Cause("a BPF program can call only BPF helpers and functions of its own text; there is no C library"),
     ),
 )
 
 
-def of_compile_error(messages: Sequence[str], lines: Sequence[str], taken_for_libbpf: str = "") -> Cause:
+def of_compile_error(
+    message: str, lines: Iterable[str], *, earlier: Iterable[str] = (), taken_for_libbpf: str = ""
+) -> Cause:
     """The cause of a compiler error.
 
     Parameters
     ----------
-    messages : sequence of str
-        All errors, first first.
-    lines : sequence of str
-        The source lines they mark.
+    message : str
+        The first error.
+    lines : iterable of str
+        The source lines that errors mark.
+    earlier : iterable of str
+        Files that hold what the first error contradicts.
     taken_for_libbpf : str
         Why the text was taken for the libbpf dialect, "" if it was not.
     """
     if taken_for_libbpf:
         for line in lines:
             if word := _BCC_WORDS.search(line):
-                return Cause(
-                    f"{word[1]} is bcc's; this text was taken for libbpf because {taken_for_libbpf}",
-                    "",
-                )
+                return Cause(f"{word[1]} is bcc's; this text was taken for libbpf because {taken_for_libbpf}")
+    if _DEFINED_TWICE.match(message) and any(file.endswith("/vmlinux.h") for file in earlier):
+        return Cause(
+            "vmlinux.h, which has every type of this kernel, has one of this name too",
+            "give yours another name",
+        )
     for pattern, cause in _COMPILER:
-        if messages and re.search(pattern, messages[0]):
+        if re.search(pattern, message):
             return cause
     return Cause()

@@ -23,10 +23,17 @@ _FROM_BACKEND = re.compile(
     r"(?:fatal )?error: (?P<file>[^\s:][^:]*):(?P<line>\d+):(?P<column>\d+): "
     r"in function \S+ .*?\): (?P<text>.*)"
 )
-_AT_LINE = re.compile(r"Error at line (?P<line>\d+): (?P<text>.*)")
+_FROM_SELECTION = re.compile(
+    r"Error at line (?P<line>\d+): (?P<text>.*?) for DAG: .*:\d+:(?P<column>\d+)(?P<advice>\D.*)"
+)
 _UNLOCATED = re.compile(r"(?:clang(?:-\d+)?: )?(?:fatal )?error: (?P<text>.*)")
 _INCLUDED = re.compile(r"In file included from (?P<file>[^\s:][^:]*):(?P<line>\d+)[:,]")
 _CARET = re.compile(r"(?:\s*\|)?[\s~]*\^(?P<tail>~*)")
+# Stands for the file where the code generator names none: it is always the text's.
+_THE_TEXT = "<text>"
+# What clang says where it stops short on an error, before it shows the stack of its own functions.
+_CRASH = "PLEASE submit a bug report"
+_USELESS_NOTES = ("expanded from", "could not determine", "include the header")
 _SWITCH = re.compile(r" \[-W[^\]]*\]$")
 _WORD = re.compile(r"\w+")
 
@@ -115,6 +122,7 @@ def compile_error(
     taken_for_libbpf : str
         Why the text was taken for the libbpf dialect, "" if it was not: explains bcc's macros in it.
     """
+    log = log.partition(_CRASH)[0]
     errors = [message for message in parse(log) if message.severity == "error"]
     # A place beats none: what clang says of itself ("1 error generated") matters only when all else fails.
     errors = [message for message in errors if message.file] or errors
@@ -123,15 +131,18 @@ def compile_error(
     lines = text.splitlines()
     first = errors[0]
     what = first.text
-    if not _place(first, files) and first.file:
+    if first.file and first.file != _THE_TEXT and first.file not in files:
         what = f"{first.file}:{first.line}: {what}"
     if len(errors) > 1:
         what = f"{what} (the first of {len(errors)} errors)"
     marks: list[Mark] = []
     for error in errors[:_SHOWN]:
-        marks += _marks(error, lines, files, note="" if error is first else error.text)
+        marks += _marks(error, lines, files, note="" if error.text == first.text else error.text)
     found = causes.of_compile_error(
-        [error.text for error in errors], [mark.text for mark in marks], taken_for_libbpf
+        first.text,
+        [mark.text for mark in marks],
+        earlier=[note.file for note in first.notes],
+        taken_for_libbpf=taken_for_libbpf,
     )
     return CompileError(
         what, where=tuple(marks), why=why or found.why, hint="" if why else found.hint, log=log
@@ -147,8 +158,9 @@ def _message(line: str) -> Diagnostic | None:
         known = match["file"] != "<unknown>"
         place = (match["file"], _number(match["line"]), _number(match["column"])) if known else ("", 0, 0)
         return Diagnostic(*place, "error", match["text"])
-    if match := _AT_LINE.match(line):
-        return Diagnostic("<line>", _number(match["line"]), 0, "error", match["text"].split(" for DAG")[0])
+    if match := _FROM_SELECTION.match(line):
+        text = f"{match['text']}. {match['advice']}"
+        return Diagnostic(_THE_TEXT, _number(match["line"]), _number(match["column"]), "error", text)
     if match := _UNLOCATED.match(line):
         return Diagnostic("", 0, 0, "error", match["text"])
     return None
@@ -160,7 +172,7 @@ def _number(digits: str) -> int:
 
 def _place(message: Diagnostic, files: Collection[str]) -> tuple[int, int] | None:
     """Line and column in the learner's text; an error in a header is where the text includes it."""
-    if message.file in files or message.file == "<line>":
+    if message.file in files or message.file == _THE_TEXT:
         return message.line, message.column
     for file, line in message.included_from:
         if file in files:
@@ -172,8 +184,8 @@ def _marks(error: Diagnostic, lines: list[str], files: Collection[str], note: st
     place = _place(error, files)
     marks = [_mark(*place, error.length, lines, note)] if place else []
     for hint in error.notes:
-        # Expansions of header macros are clang's own affair; the place in the text is already marked.
-        if hint.file in files and not hint.text.startswith(("expanded from", "could not determine")):
+        # Expansions of header macros are clang's own affair, and there is no C library to include.
+        if hint.file in files and not hint.text.startswith(_USELESS_NOTES):
             marks.append(_mark(hint.line, hint.column, hint.length, lines, hint.text))
             break
     return marks

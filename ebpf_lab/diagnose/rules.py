@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 from ebpf_lab.diagnose.causes import Cause
 
-_MAYBE_NULL = r"bpf_(?:map_lookup_elem|map_lookup_percpu_elem|ringbuf_reserve|\w+_storage_get)"
+_MAYBE_NULL = (
+    r"bpf_(?:map_lookup_elem|map_lookup_percpu_elem|ringbuf_reserve|\w+_storage_get)"
+    r"|\w+\.(?:lookup|lookup_or_try_init|ringbuf_reserve)"  # bcc
+)
 
 
 def _null(text: str, line: str) -> Cause:
@@ -81,7 +84,8 @@ _RULES: tuple[tuple[str, Callable[[str, str], Cause]], ...] = (
         ),
     ),
     (
-        r"might sleep in a non-sleepable|sleepable helper",
+        # Linux 6.1 knows no such helper for programs that may not sleep.
+        r"might sleep in a non-sleepable|(?:cannot use helper|unknown func) bpf_copy_from_user",
         _say(
             "this helper may wait, for instance for the disk: only a sleepable program may call it",
             'a sleepable section, such as SEC("uprobe.s")',

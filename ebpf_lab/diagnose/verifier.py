@@ -20,8 +20,9 @@ _STEP = re.compile(r"\s*(\d+): ")
 _SOURCE = re.compile(r"; (?P<text>.*?)(?: @ (?P<file>[^\s@]+):(?P<line>\d+))?")
 # What the walk prints besides steps: states, jumps, bookkeeping.
 _PASSING = re.compile(
-    r"\s|;|from \d|func#|func '|arg#\d+ reference type|Validating |cur state:|old state:|mark_precise"
-    r"|last_idx|regs=|parent |propagating|caller|callee|returning from|to caller|R\d+(?:_\w+)?=|frame\d"
+    r"\s|;|from \d|func#|func '|arg#\d+ reference type|reg type unsupported for arg#|Validating "
+    r"|cur state:|old state:|mark_precise|last_idx|regs=|parent |propagating"
+    r"|caller|callee|returning from|to caller|R\d+(?:_\w+)?=|frame\d"
 )
 _INSTRUCTION = re.compile(r"\binsn (\d+)")
 # The verifier gave up somewhere; what keeps it busy is the loop that it was last in.

@@ -1,0 +1,118 @@
+"""What clang said, in the learner's lines: recorded logs, and logs of every other shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ebpf_lab.diagnose.clang import compile_error, parse
+
+CASES = Path(__file__).parent.parent / "data" / "clang"
+LOGS = sorted(CASES.glob("*.log"))
+FILES = ("cell.c", "./cell.c")
+
+
+def test_there_are_recorded_logs() -> None:
+    assert len(LOGS) == len(list(CASES.glob("*.c"))) > 10
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda path: path.name)
+def test_recorded_log(log: Path) -> None:
+    name = log.name.partition(".")[0]
+    error = compile_error(
+        log.read_text(), (CASES / f"{name}.c").read_text(), files=FILES, taken_for_libbpf="it has SEC()"
+    )
+    assert error.block() + "\n" == (CASES / f"{name}.txt").read_text()
+    assert error.log == log.read_text()
+
+
+def test_a_message_has_its_place_its_underline_and_its_notes() -> None:
+    log = (CASES / "missing_brace.clang-14.log").read_text()
+    (error,) = parse(log)
+    assert (error.file, error.line, error.column, error.severity) == ("cell.c", 7, 2, "error")
+    assert [(note.line, note.column, note.text) for note in error.notes] == [(3, 1, "to match this '{'")]
+    (_, missing) = parse((CASES / "unknown_function.clang-14.log").read_text())
+    assert missing.text == "implicit declaration of function 'bpf_get_current_pid' is invalid in C99"
+
+
+def test_a_newer_clang_draws_line_numbers_beside_the_source() -> None:
+    log = (
+        "cell.c:2:14: error: use of undeclared identifier 'nothing'\n"
+        "    2 |     return 1+nothing(2);\n"
+        "      |              ^~~~~~~~~~\n"
+        "1 error generated.\n"
+    )
+    (error,) = parse(log)
+    assert (error.column, error.length) == (14, 10)
+
+
+def test_the_code_generators_own_form() -> None:
+    text = "\nint f(void *ctx)\n{\n    return 0;\n}\n"
+    what = "unsupported signed division, please convert to unsigned div/mod."
+    log = f"error: cell.c:4:5: in function f i32 (ptr): {what}\n"
+    error = compile_error(log, text, files=FILES)
+    assert error.what == what
+    assert [(mark.line, mark.column) for mark in error.where] == [(4, 5)]
+    assert error.hint.startswith("make both sides unsigned")
+    nowhere = compile_error("error: <unknown>:0:0: in function f i32 (ptr): too deep\n", text, files=FILES)
+    assert (nowhere.what, nowhere.where) == ("too deep", ())
+
+
+def test_an_error_in_a_header_is_marked_where_the_text_includes_it() -> None:
+    log = (
+        "In file included from cell.c:3:\n"
+        "In file included from ./outer.h:1:\n"
+        "./inner.h:7:1: error: unknown type name 'nothing'\n"
+        "nothing x;\n"
+        "^\n"
+    )
+    error = compile_error(log, '\n\n#include "outer.h"\n', files=FILES)
+    assert error.what == "./inner.h:7: unknown type name 'nothing'"
+    assert [(mark.line, mark.text, mark.column) for mark in error.where] == [(3, '#include "outer.h"', 0)]
+
+
+def test_columns_count_characters() -> None:
+    text = "\tint wörter = nothing;"
+    log = f"cell.c:1:{len(text[: text.index('nothing')].encode()) + 1}: error: use of undeclared identifier\n"
+    (mark,) = compile_error(log, text, files=FILES).where
+    assert text[mark.column - 1 :][: mark.length] == "nothing"
+
+
+def test_words_of_bcc_are_only_explained_in_a_libbpf_text() -> None:
+    text, log = "BPF_HASH(counts);\n", "cell.c:1:10: error: a parameter list without types\n"
+    assert compile_error(log, text, files=FILES).why == ""
+    assert "BPF_HASH is bcc's" in compile_error(log, text, files=FILES, taken_for_libbpf="it has SEC()").why
+
+
+def test_when_clang_names_no_error() -> None:
+    assert "without naming an error" in compile_error("", "int x;", files=FILES).what
+    assert compile_error("clang: error: unable to execute", "", files=FILES).what == "unable to execute"
+
+
+_LINES = st.sampled_from(
+    [
+        "cell.c:3:5: error: expected ';'",
+        "cell.c:999999999999999999999999:1: error: far away",
+        "cell.c:0:0: fatal error: nowhere",
+        "cell.c:2:400: note: something",
+        "note: cell.c:1:1: error:",
+        "error: in function f i32 (ptr): broken",
+        "Error at line 9: Unsupport signed division for DAG: x, cell.c:4:28Please convert",
+        "In file included from cell.c:77:",
+        "      |  ~~~^~~~",
+        "^",
+        "\x00\x1b[31m\ud7ff: error: :1:1: error: \xff",
+    ]
+)
+
+
+@given(st.lists(_LINES | st.text(max_size=80), max_size=40), st.text(max_size=200))
+@example(["cell.c:3:5: error: x", "^" + "~" * 100], "ü\n" * 5)
+def test_no_log_is_too_strange(lines: list[str], text: str) -> None:
+    log = "\n".join(lines)
+    error = compile_error(log, text, files=FILES, taken_for_libbpf="it has SEC()")
+    assert error.block()
+    assert error.log == log
