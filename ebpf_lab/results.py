@@ -148,8 +148,6 @@ class Results:
         notes = []
         for each in self._streams:
             stats, name = self.stats.streams[each.stream.name], each.stream.name
-            if each.stream.why:
-                notes.append(f"{name}: raw bytes, because {each.stream.why}")
             if stats.not_kept:
                 kept = stats.delivered - stats.not_kept
                 notes.append(
@@ -179,7 +177,7 @@ class Results:
             unkept = sum(stream.not_kept for stream in stats.streams.values())
             parts += [_count(self.delivered, "event"), f"{self.seconds:.2f} s", f"{self.dropped:,} lost"]
             parts += [f"{undecoded:,} undecoded"] if undecoded else []
-            parts += [f"{unkept:,} not kept"] if unkept else []
+            parts += [f"kept the first {self.delivered - unkept:,}"] if unkept else []
             # Programs also run for the events that a filter takes out: their cost is not the others'.
             if self.delivered and stats.cost and not self._filtered:
                 parts.append(f"{stats.cost / self.delivered:,.0f} ns per event")
@@ -188,6 +186,9 @@ class Results:
         runs = sum(program.runs or 0 for program in self._programs.values())
         if runs and (self._filtered or not self._streams):
             parts.append(f"{self.stats.cost / runs:,.0f} ns per run")
+        parts += [
+            f"{each.stream.name} as raw bytes: {each.stream.why}" for each in self._streams if each.stream.why
+        ]
         parts.append(self.spec.dialect.value)
         parts.append(", ".join(str(program.probe) for program in self.spec.programs))
         return " · ".join(parts)

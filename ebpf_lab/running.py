@@ -67,6 +67,7 @@ class Running:
             finally:
                 compiled.close()
             opening.callback(self._loaded.close)
+            _check_types(spec, self._loaded)
             self._counts = opening.enter_context(
                 ProgramCounts({program.function: program.fd for program in self._loaded.programs})
             )
@@ -152,3 +153,15 @@ class Running:
     def close(self) -> None:
         """Release everything; safe to call again."""
         self._stack.close()
+
+
+def _check_types(spec: ProgramSpec, loaded: Loaded) -> None:
+    """Refuse an event type that the user named and the text does not have."""
+    given = {stream.name: stream for stream in spec.streams if stream.given}
+    for stream in loaded.streams:
+        if stream.name in given and not stream.types:
+            raise UsageProblem(
+                f"events of {stream.name} cannot be {', '.join(given[stream.name].c_types)}",
+                why=stream.why,
+                hint="--event STREAM=STRUCT names a struct or typedef of the text",
+            )

@@ -1,7 +1,8 @@
 """A trace as a script and a cell hold it: start, stop, and what came.
 
-One supervisor thread takes a trace from running to ended, whatever ends it (time, number of events, the
-command, Stop, an interrupt, an error), so that there is one way out and it always detaches first.
+One supervisor thread takes a trace from its start to its end, whatever ends it (time, number of events, the
+command, Stop, an interrupt, an error), so that there is one way out and it always detaches first.  It also
+does the opening: an interrupt reaches the main thread alone, and so never between a step and its undoing.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Trace:
         self._only = only
         self._keep = keep
         self._end = threading.Event()
+        self._opened = threading.Event()
         self._finished = threading.Event()
+        self._lock = threading.Lock()
         self._supervisor: threading.Thread | None = None
         self._error: Exception | None = None
         self._running: Running | None = None
@@ -79,23 +82,20 @@ class Trace:
         UsageProblem
             The trace was started before.
         """
-        if self._supervisor is not None or self._finished.is_set():
+        if self._supervisor is not None:
             raise UsageProblem("this trace was started before", hint="make another with ebpf_lab.trace(...)")
-        try:
-            self._running = Running(
-                self.spec, events=self._events, keep=self._keep, only=self._only, on_end=self._end.set
-            )
-            self._began = time.monotonic()
-            if self._command is not None:
-                self._running.launch(self._command, self._end.set)
-        except BaseException:
-            self._finished.set()
-            if self._running is not None:
-                self._running.close()
-            raise
         self._supervisor = threading.Thread(target=self._supervise, name="ebpf-lab-trace", daemon=True)
         _alive.add(self)
         self._supervisor.start()
+        try:
+            self._opened.wait()
+        except BaseException:
+            self.end()
+            self.join()
+            raise
+        if self._error is not None:
+            self.join()
+            raise self._error
         return self
 
     def stop(self) -> Self:
@@ -150,31 +150,44 @@ class Trace:
             self.join()  # the body's own error is the one to see
 
     def _supervise(self) -> None:
-        assert self._running is not None
         try:
-            self._end.wait(self._seconds)
-            self._running.detach()
-            if self._command is not None:
-                self._command.stop()
-            self._results = self._running.results(time.monotonic() - self._began)
-        except Exception as error:  # noqa: BLE001  # kept for stop(), which raises it
+            with contextlib.closing(
+                Running(
+                    self.spec, events=self._events, keep=self._keep, only=self._only, on_end=self._end.set
+                )
+            ) as running:
+                self._began = time.monotonic()
+                self._running = running
+                if self._command is not None and not self._end.is_set():
+                    running.launch(self._command, self._end.set)
+                self._opened.set()
+                self._end.wait(self._seconds)
+                with self._lock:
+                    running.detach()
+                    if self._command is not None:
+                        self._command.stop()
+                    self._results = running.results(time.monotonic() - self._began)
+                    self._running = None
+        except Exception as error:  # noqa: BLE001  # start() or stop() raises it
             self._error = error
         finally:
-            self._running.close()
+            self._running = None
             self._finished.set()
+            self._opened.set()
             _alive.discard(self)
 
     # What came
 
     def results(self) -> Results:
         """Everything that came: after the end all of it, before it a copy of what came so far."""
-        if self._finished.is_set() or self._running is None:
-            if self._results is None:
-                raise UsageProblem(
-                    "this trace has no results", why="it was not started, or it failed", hint="trace.start()"
-                )
-            return self._results
-        return self._running.results(time.monotonic() - self._began)
+        with self._lock:
+            if self._running is not None:
+                return self._running.results(time.monotonic() - self._began)
+        if self._results is None:
+            raise UsageProblem(
+                "this trace has no results", why="it was not started, or it failed", hint="trace.start()"
+            )
+        return self._results
 
     @property
     def frame(self) -> pd.DataFrame:

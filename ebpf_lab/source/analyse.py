@@ -207,7 +207,9 @@ def _streams(whole: _Text, maps: Sequence[FoundMap], events: Mapping[str, str]) 
                 hint=did_you_mean(name, names),
             )
         made = str(named(_with_keyword(whole.root, type_text)))
-        streams[name] = replace(streams[name], structs=(struct_name(named(made)),), why="", c_types=(made,))
+        streams[name] = replace(
+            streams[name], structs=(struct_name(named(made)),), why="", c_types=(made,), given=True
+        )
     return tuple(streams.values())
 
 

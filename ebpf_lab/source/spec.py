@@ -46,7 +46,8 @@ class Stream:
 
     ``structs`` are the C names of the types submitted (``struct event`` is "event", a typedef is its own
     name, a plain value its type: "u64", "char[16]"), and ``c_types`` the same as a C declaration has them
-    ("struct event"); when both are empty, ``why`` says why no type is known.
+    ("struct event"); when both are empty, ``why`` says why no type is known.  ``given`` is set when the user
+    named the type.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Stream:
     why: str = ""
     line: int = 0
     c_types: tuple[str, ...] = ()
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
