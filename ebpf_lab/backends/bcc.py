@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package
+from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package, bcc_usdt
 from ebpf_lab.backends.bcc_compile import Compilation, compile_text
 from ebpf_lab.backends.bcc_process import LoadAnswer
 from ebpf_lab.backends.bcc_text import LOSSES
@@ -26,7 +26,7 @@ from ebpf_lab.backends.loaded import (
 from ebpf_lab.diagnose.verifier import is_complete
 from ebpf_lab.errors import LabError
 from ebpf_lab.host.syscalls import MapType, ProgType
-from ebpf_lab.host.targets import Target, UserProbe
+from ebpf_lab.host.targets import Target
 from ebpf_lab.source.ctype import CType
 from ebpf_lab.source.probe import ProbeKind
 from ebpf_lab.source.spec import Program, ProgramSpec, Stream
@@ -99,7 +99,7 @@ class BccCompiled:
                 if program.probe is not None:
                     answer = self._load(program)
                     result.fds.append(answer.fd)
-                    programs.append(_program(program, answer.fd, targets.get(program.function)))
+                    programs.append(_program(program, answer.fd))
                     if self._options.log_level:
                         log = bcc_log.verifier(answer.log, self._compiled.made)
                         result.verifier_log += f"{program.function}:\n{log}"
@@ -170,9 +170,9 @@ class BccCompiled:
             result.fds.append(fd)
 
 
-def _program(program: Program, fd: int, target: Target | None) -> LoadedProgram:
+def _program(program: Program, fd: int) -> LoadedProgram:
     assert program.probe is not None
-    sites = target.sites if program.probe.kind == "usdt" and isinstance(target, UserProbe) else ()
+    sites = bcc_usdt.sites(program)
     return LoadedProgram(program.function, fd, _TYPES[program.probe.kind], program.probe, sites, program.line)
 
 

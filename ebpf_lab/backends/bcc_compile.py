@@ -10,13 +10,16 @@ from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package
 from ebpf_lab.backends.bcc_process import BccProcess, BccStopped, BccUnusable, CompiledText
 from ebpf_lab.backends.bcc_text import BccText, prepare
 from ebpf_lab.backends.loaded import close_all
-from ebpf_lab.errors import LabError, MissingFeature
-from ebpf_lab.host import libraries
+from ebpf_lab.errors import LabError
 from ebpf_lab.source.spec import ProgramSpec
 
-# Newer kernels' headers make older clangs warn at every text.
-_FLAGS = ("-Wno-ignored-attributes", "-Wno-duplicate-decl-specifier")
-_READS_ARGUMENTS = re.compile(r"\bbpf_usdt_readarg(?:_p)?\s*\(")
+_FLAGS = (
+    # Newer kernels' headers make older clangs warn at every text.
+    "-Wno-ignored-attributes",
+    "-Wno-duplicate-decl-specifier",
+    # Older clangs only warn, and the kernel would then complain of the program's size.
+    "-Werror=implicit-function-declaration",
+)
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.MULTILINE)
 
 
@@ -87,9 +90,7 @@ def _error(failed: _Failed, spec: ProgramSpec, package: Path) -> LabError:
 def _try(spec: ProgramSpec, made: BccText, package: Path, explain: bool = False) -> Compilation | _Failed:
     process = BccProcess(package)
     try:
-        answer = process.compile(made.text, [*_FLAGS, *made.flags], _usdt(spec, made), disassemble=explain)
-        if answer.usdt:
-            raise _usdt_unreadable(spec, answer.usdt)
+        answer = process.compile(made.text, [*_FLAGS, *made.flags], disassemble=explain)
         if answer.compiled:
             return Compilation(made, answer, process, answer.fds)
         messages = answer.messages
@@ -103,25 +104,3 @@ def _try(spec: ProgramSpec, made: BccText, package: Path, explain: bool = False)
         raise
     process.close()
     return _Failed(messages, bcc_log.compiler(messages, made, bcc_failure.lines_of(spec.programs, made)))
-
-
-def _usdt(spec: ProgramSpec, made: BccText) -> list[tuple[str, str, str]]:
-    """Path, provider and name, and function of the USDT probes whose arguments the text reads."""
-    if not _READS_ARGUMENTS.search(spec.text):
-        return []
-    found = []
-    for program in spec.programs:
-        if (probe := program.probe) and probe.kind == "usdt":
-            place = f"{probe.group}:{probe.name}" if probe.group else probe.name
-            function = made.functions.get(program.function, program.function)
-            found.append((libraries.find(probe.binary), place, function))
-    return found
-
-
-def _usdt_unreadable(spec: ProgramSpec, reason: str) -> MissingFeature:
-    probes = ", ".join(str(each.probe) for each in spec.programs if each.probe and each.probe.kind == "usdt")
-    return MissingFeature(
-        f"bcc cannot read the arguments of {probes}",
-        why=" ".join(reason.split()),
-        hint="the libbpf dialect can: BPF_USDT(…)",
-    )

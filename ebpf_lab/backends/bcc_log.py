@@ -23,7 +23,10 @@ _GENERATOR = re.compile(
     rf"(?P<head>(?:fatal )?error: )(?:{_MAIN}|<unknown>):(?P<line>\d+):\d+"
     r"(?P<message>: in function (?P<function>\S+) .*)"
 )
-_NODE = re.compile(r" 0x[0-9a-f]+: i64 = Constant<\d+>")
+# Before LLVM 16 and since.
+_TOO_MANY = re.compile(
+    r"too many args to 0x\S+ i64 = Constant<\d+>|0x\S+ i64 = Constant<\d+> too many arguments"
+)
 _AT_LINE = re.compile(r"Error at line (?P<line>\d+)(?P<message>: .*)")
 _GAVE_UP = re.compile(r"LLVM ERROR: (?P<message>.*)")
 _QUOTED = re.compile(r"\s*\d+ \| (?P<text>.*)")
@@ -139,7 +142,8 @@ class _Translation:
                 yield f"In file included from {CELL}:{self._include(int(match['line']))}{match['end']}"
             elif match := _GENERATOR.fullmatch(line):
                 place = self._place(int(match["line"])) or self._programs.get(match["function"], 0)
-                yield f"{match['head']}{CELL}:{place}:0{_NODE.sub(' a helper', match['message'])}"
+                message = _TOO_MANY.sub("too many args to a helper", match["message"])
+                yield f"{match['head']}{CELL}:{place}:0{message}"
             elif match := _AT_LINE.fullmatch(line):
                 yield f"Error at line {self._place(int(match['line']))}{match['message']}"
             elif match := _GAVE_UP.fullmatch(line):

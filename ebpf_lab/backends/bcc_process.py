@@ -45,8 +45,6 @@ class CompiledText:
         Descriptor of the BTF of all maps and programs, None when the kernel did not take it.
     messages : str
         What bcc printed, the rewritten text included.
-    usdt : str
-        Why the USDT probes could not be used, "" if they could.
     """
 
     compiled: bool
@@ -54,7 +52,6 @@ class CompiledText:
     maps: dict[str, int]
     btf: int | None
     messages: str
-    usdt: str = ""
 
     @property
     def fds(self) -> list[int]:
@@ -95,9 +92,7 @@ class BccProcess:
                 start_new_session=True,
             )
 
-    def compile(
-        self, text: str, flags: list[str], usdt: list[tuple[str, str, str]], *, disassemble: bool = False
-    ) -> CompiledText:
+    def compile(self, text: str, flags: list[str], *, disassemble: bool = False) -> CompiledText:
         """Compile a text.
 
         Parameters
@@ -105,8 +100,6 @@ class BccProcess:
         text : str
         flags : list of str
             Options for clang.
-        usdt : list of (str, str, str)
-            Path, provider:name and function of each USDT probe.
         disassemble : bool
             Print the programs, too.
 
@@ -114,9 +107,7 @@ class BccProcess:
         ------
         BccStopped, BccUnusable
         """
-        reply, fds = self._ask(
-            {"compile": {"text": text, "flags": flags, "usdt": usdt, "disassemble": disassemble}}
-        )
+        reply, fds = self._ask({"compile": {"text": text, "flags": flags, "disassemble": disassemble}})
         names = reply.get("maps", [])
         return CompiledText(
             reply["compiled"],
@@ -124,7 +115,6 @@ class BccProcess:
             dict(zip(names, fds, strict=False)),
             fds[len(names)] if len(fds) > len(names) else None,
             self._new_messages(),
-            reply.get("usdt", ""),
         )
 
     def load(self, function: str, program_type: int, log_level: int) -> LoadAnswer:

@@ -1,9 +1,9 @@
 """What bcc compiles in place of a learner's text, and the way back from there.
 
-Added are counters of what a full ring buffer refuses, the values of ``--set``, and variables that keep the
-event types in the BTF.  bcc in turn rewrites what it gets, and inserts lines of its own, so that the line
-numbers of its messages fit no text that anyone has seen.  Every line therefore ends in a comment with its
-number: compilers quote it, and the verifier's log has it too.
+Added are counters of what a full ring buffer refuses, the values of ``--set``, what reads the arguments of
+USDT probes, and structs that keep the event types in the BTF.  bcc in turn rewrites what it gets, and inserts
+lines of its own, so that the line numbers of its messages fit no text that anyone has seen.  Every line
+therefore ends in a comment with its number: compilers quote it, and the verifier's log has it too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ebpf_lab.backends.bcc_usdt import readers
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
 
@@ -116,8 +117,9 @@ def prepare(
     edits = sorted([*calls, *_setting_edits(source, spec.settings)], key=lambda edit: (edit.start, edit.end))
     functions = dict(_renamed(spec))
     types = _types(spec)
-    head = [before] if before else []
+    head = [before]
     head += [f"#define {function} {name}" for function, name in functions.items()]
+    head.append(readers(spec, functions))
     head += _counters(len(rings)) if calls else []
     tail = [
         f"struct {TYPE_STRUCT}{number} {{ typeof({spelling}) value; }} {TYPE_STRUCT}{number} "
@@ -127,7 +129,7 @@ def prepare(
     ]
     made = _apply(source, edits).decode("utf-8", "replace")
     return BccText(
-        "\n".join([*head, *_numbered(made), *tail, ""]),
+        "\n".join([*filter(None, head), *_numbered(made), *tail, ""]),
         tuple(f"-D{name}={value}" for name, value in spec.settings.items()),
         tuple(name for name, _ in types),
         tuple(rings) if calls else (),

@@ -91,7 +91,6 @@ class Worker:
     """One text, compiled by bcc."""
 
     def __init__(self, bcc: ModuleType) -> None:
-        self._bcc = bcc
         self._lib: Any = bcc.lib
         self._lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
         self._lib.bpf_num_tables.restype = ctypes.c_size_t
@@ -99,23 +98,12 @@ class Worker:
         self._lib.bpf_table_name.restype = ctypes.c_char_p
         self._module: int | None = None
 
-    def compile(
-        self, text: str, flags: list[str], usdt: list[list[str]], disassemble: bool
-    ) -> tuple[Reply, list[int]]:
-        """Compile ``text``; the descriptors are those of its maps, in order, and then that of its BTF.
-
-        ``usdt`` lists (path, provider:name, function) of each USDT probe whose arguments are read.
-        """
+    def compile(self, text: str, flags: list[str], disassemble: bool) -> tuple[Reply, list[int]]:
+        """Compile ``text``; the descriptors are those of its maps, in order, and then that of its BTF."""
         lib = self._lib
-        arguments = b""
-        if usdt:
-            try:
-                arguments = self._usdt_arguments(usdt)
-            except (self._bcc.USDTException, UnicodeEncodeError) as error:
-                return {"compiled": False, "usdt": str(error)}, []
         array = (ctypes.c_char_p * len(flags))(*(flag.encode() for flag in flags))
         self._module = lib.bpf_module_create_c_from_string(
-            arguments + text.encode("utf-8", "replace"),
+            text.encode("utf-8", "replace"),
             _REWRITTEN_TEXT | (_DISASSEMBLY if disassemble else 0),
             array,
             len(flags),
@@ -135,18 +123,6 @@ class Worker:
             "maps": [name.decode() for name in tables],
         }
         return reply, fds + _types()
-
-    def _usdt_arguments(self, usdt: list[list[str]]) -> bytes:
-        self._contexts = []  # bcc frees a context with its Python object
-        for path, probe, function in usdt:
-            context = self._bcc.USDT(path=path)
-            context.enable_probe(probe=probe, fn_name=function)
-            self._contexts.append(context)
-        array = (ctypes.c_void_p * len(usdt))(*(each.get_context() for each in self._contexts))
-        text: bytes | None = self._lib.bcc_usdt_genargs(array, len(usdt))
-        if text is None:
-            raise self._bcc.USDTException("the probe has several places in a file that the loader may move")
-        return text
 
     def load(self, function: str, program_type: int, log_level: int) -> tuple[Reply, int]:
         """Load a program: what the verifier said, and the program's descriptor (negative: refused)."""
