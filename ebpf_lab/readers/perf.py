@@ -55,11 +55,6 @@ def record_types(headers: Words) -> NDArray[np.uint64]:
     return headers & np.uint64(_TYPE)
 
 
-def record_sizes(headers: Words) -> NDArray[np.int64]:
-    """Bytes of each record, header included."""
-    return (headers >> np.uint64(_SIZE_SHIFT)).astype(np.int64)
-
-
 def record_stride(shape: int) -> int:
     """Words from a record's header to the next (records are multiples of eight bytes)."""
     return shape >> _SIZE_SHIFT + 3

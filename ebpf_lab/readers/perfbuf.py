@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 import struct
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.readers import perf
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.elements import delete, update
 from ebpf_lab.readers.perf import PerfRing
-from ebpf_lab.readers.records import PIECE, Positions, Words, by_size, gather, walk
+from ebpf_lab.readers.records import PIECE, Positions, Words, by_header, gather, walk
 
 _BPF_OUTPUT = 10
 # PERF_SAMPLE_TIME | PERF_SAMPLE_RAW: u64 header, u64 time, u32 size of what follows, the bytes.
@@ -132,13 +132,22 @@ class PerfBuffer:
         return self._batches(words, parts), 8 * sum(part.consumed for part in parts)
 
     def _batches(self, words: Words, parts: list[_Part]) -> list[Batch]:
+        parts = [part for part in parts if len(part.offsets)]
+        if not parts:
+            return []
         offsets = np.concatenate([part.offsets for part in parts])
-        sizes = np.concatenate([part.sizes for part in parts])
-        if sum(len(part.offsets) > 0 for part in parts) > 1:
+        order = None
+        if len(parts) > 1:
             order = np.argsort(np.concatenate([part.times for part in parts]), kind="stable")
-            offsets, sizes = offsets[order], sizes[order]
+            offsets = offsets[order]
+        common = {part.common for part in parts}
+        groups: Iterable[tuple[int, Positions | None]] = [(header, None) for header in common if header]
+        if len(common) > 1 or None in common:
+            headers = np.concatenate([part.headers for part in parts])
+            groups = by_header(headers if order is None else headers[order])
         batches = []
-        for size, which in by_size(sizes):
+        for header, which in groups:
+            size = perf.record_stride(header) * 8 - _RAW
             starts: Positions = (offsets if which is None else offsets[which]) * 2 + _RAW // 4
             batches.append(
                 Batch(
@@ -167,24 +176,32 @@ class _Part:
     def __init__(self, words: Words, begin: int, end: int) -> None:
         self._begin = begin
         self._words = words
-        found, headers, following = walk(
+        self.offsets, self.headers, following = walk(
             words, begin, end, keep=perf.SHAPE, shape=perf.SHAPE, stride=perf.record_stride
         )
-        types = perf.record_types(headers)
-        samples = types == perf.RECORD_SAMPLE
         self.consumed = following - begin
-        self.offsets = found[samples]
-        self.sizes: NDArray[np.int64] = perf.record_sizes(headers[samples]) - _RAW
+        self._losses = self.offsets[:0]
+        self.common = self._find_common()
+        if self.common is None:
+            types = perf.record_types(self.headers)
+            self._losses = self.offsets[types == perf.RECORD_LOST]
+            samples = types == perf.RECORD_SAMPLE
+            self.offsets, self.headers = self.offsets[samples], self.headers[samples]
         self.times: Words = words[self.offsets + _TIME_WORD]
-        self._losses = found[types == perf.RECORD_LOST]
+
+    def _find_common(self) -> int | None:
+        """The header that all records share, if they are samples of one size, as they nearly always are."""
+        if not len(self.headers) or perf.record_types(self.headers[:1])[0] != perf.RECORD_SAMPLE:
+            return None
+        return int(self.headers[0]) if (self.headers == self.headers[0]).all() else None
 
     def trim(self, until: int) -> None:
         """Leave records later than ``until`` for the next drain."""
-        late = self.times > np.uint64(until)
-        if late.any():
-            kept = int(late.argmax())
-            self.consumed = int(self.offsets[kept]) - self._begin
-            self.offsets, self.sizes, self.times = self.offsets[:kept], self.sizes[:kept], self.times[:kept]
+        if not len(self.times) or int(self.times.max()) <= until:
+            return
+        kept = int((self.times > np.uint64(until)).argmax())
+        self.consumed = int(self.offsets[kept]) - self._begin
+        self.offsets, self.headers, self.times = self.offsets[:kept], self.headers[:kept], self.times[:kept]
 
     @property
     def announced(self) -> int:

@@ -20,7 +20,7 @@ PIECE = 1 << 20
 """Bytes that readers decode at once: what NumPy needs meanwhile then stays in the cache, in memory that the
 process has already, and the kernel gets its room back soon."""
 _FIRST_WINDOW = 1024
-"""Headers compared at once in the beginning; doubled as long as all of them agree."""
+"""Headers compared at once where some differ; doubled as long as all of them agree."""
 _SHORT = 32
 """A run below this is not worth a NumPy pass: records of mixed sizes are then stepped through singly."""
 _FIRST_STEPS = 8
@@ -43,7 +43,7 @@ def walk(
     keep : int
         Bits of a header to return.
     shape : int
-        Bits of a header that decide its length: records with equal ones form a run.
+        Those of them that decide its length: records with equal ones form a run.
     stride : callable
         Words from a record's header to the next one's, from ``header & shape``; 0 where reading must stop.
 
@@ -58,7 +58,7 @@ def walk(
     """
     offsets: list[Positions] = []
     headers: list[Words] = []
-    window, steps = _FIRST_WINDOW, _FIRST_STEPS
+    window, steps = end - begin, _FIRST_STEPS
     at = begin
     while at < end:
         key = int(words[at]) & shape
@@ -66,8 +66,8 @@ def walk(
         if step == 0 or at + step > end:
             break
         count = min((end - at) // step, window)
-        run = words[at : at + count * step : step].copy()
-        same = (run & np.uint64(shape)) == np.uint64(key)
+        run = words[at : at + count * step : step] & np.uint64(keep)
+        same = (run if keep == shape else run & np.uint64(shape)) == np.uint64(key)
         length = count if same.all() else int(same.argmin())
         offsets.append(np.arange(at, at + length * step, step, dtype=np.int64))
         headers.append(run[:length])
@@ -75,15 +75,19 @@ def walk(
         if length == count:
             window *= 2
         elif length >= _SHORT:
-            window, steps = max(window // 2, _FIRST_WINDOW), _FIRST_STEPS
+            window, steps = max(length, _FIRST_WINDOW), _FIRST_STEPS
         else:
             singles, found, at = _step(words, at, end, steps, shape, stride)
             window, steps = _FIRST_WINDOW, min(2 * steps, _MOST_STEPS)
             offsets.append(np.array(singles, dtype=np.int64))
-            headers.append(np.array(found, dtype=np.uint64))
-    if not offsets:
-        return np.empty(0, np.int64), np.empty(0, np.uint64), at
-    return np.concatenate(offsets), np.concatenate(headers) & np.uint64(keep), at
+            headers.append(np.array(found, dtype=np.uint64) & np.uint64(keep))
+    if len(offsets) == 1:
+        return offsets[0], headers[0], at
+    return (
+        np.concatenate([np.empty(0, np.int64), *offsets]),
+        np.concatenate([np.empty(0, np.uint64), *headers]),
+        at,
+    )
 
 
 def _step(
@@ -107,19 +111,19 @@ def _step(
     return offsets, headers, at
 
 
-def by_size(sizes: NDArray[np.integer]) -> Iterator[tuple[int, Positions | None]]:
-    """Group records by size: yield each size and the positions, increasing, of the records that have it.
+def by_header(headers: Words) -> Iterator[tuple[int, Positions | None]]:
+    """Group records: yield each header and the positions, increasing, of the records that have it.
 
-    The positions are None when there is one size only.
+    The positions are None when there is one header only.
     """
-    if not len(sizes):
+    if not len(headers):
         return
-    if (sizes == sizes[0]).all():
-        yield int(sizes[0]), None
+    if (headers == headers[0]).all():
+        yield int(headers[0]), None
         return
-    order = np.argsort(sizes, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(sizes[order])) + 1):
-        yield int(sizes[group[0]]), group
+    order = np.argsort(headers, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(headers[order])) + 1):
+        yield int(headers[group[0]]), group
 
 
 def gather(block: NDArray[np.uint8], starts: Positions, size: int, *, unit: int) -> NDArray[np.uint8]:

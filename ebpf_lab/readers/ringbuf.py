@@ -23,7 +23,7 @@ import numpy as np
 
 from ebpf_lab.host.syscalls import memory_barrier
 from ebpf_lab.readers.batch import Batch
-from ebpf_lab.readers.records import PIECE, Positions, Words, by_size, gather, walk
+from ebpf_lab.readers.records import PIECE, Positions, Words, by_header, gather, walk
 
 _BUSY = 1 << 31
 _DISCARD = 1 << 30
@@ -51,15 +51,15 @@ def decode(words: Words, begin: int, end: int, order: int) -> tuple[list[Batch],
         The word behind the last record taken: ``end``, or the first record still being written.
     """
     offsets, headers, following = walk(
-        words, begin, end, keep=_DISCARD | _LENGTH, shape=_BUSY | _LENGTH, stride=_stride
+        words, begin, end, keep=_BUSY | _DISCARD | _LENGTH, shape=_BUSY | _LENGTH, stride=_stride
     )
     memory_barrier()
-    kept = (headers & np.uint64(_DISCARD)) == 0
-    if not kept.all():
-        offsets, headers = offsets[kept], headers[kept]
+    discarded = (headers & np.uint64(_DISCARD)) != 0
+    if discarded.any():
+        offsets, headers = offsets[~discarded], headers[~discarded]
     block = words.view(np.uint8)
     batches = []
-    for size, which in by_size(headers):
+    for size, which in by_header(headers):
         starts: Positions = (offsets if which is None else offsets[which]) + _HEADER // 8
         first = order if which is None else order + int(which[0])
         batches.append(
