@@ -104,6 +104,7 @@ class Elf:
     def __init__(self, path: str) -> None:
         from elftools.common.exceptions import ELFError
         from elftools.elf.elffile import ELFFile
+        from elftools.elf.enums import ENUM_E_MACHINE
 
         self.path = path
         try:
@@ -114,6 +115,7 @@ class Elf:
                         f"{path} is for another byte order", hint="name a program of this machine"
                     )
                 self.bits: int = elf.elfclass
+                self.machine: int = ENUM_E_MACHINE.get(elf["e_machine"], 0)
                 self.segments = tuple(
                     Segment(
                         part["p_vaddr"],

@@ -6,7 +6,7 @@ import ctypes
 import os
 
 from ebpf_lab.errors import AttachError
-from ebpf_lab.host import libraries, maps
+from ebpf_lab.host import instructions, libraries, maps
 from ebpf_lab.host.elf import Elf, Symbol, open_elf
 from ebpf_lab.host.nearest import suggestion
 from ebpf_lab.source.probe import Probe
@@ -26,7 +26,16 @@ def locate(probe: Probe) -> tuple[str, int]:
     path = libraries.find(probe.binary)
     elf = open_elf(path)
     if not probe.name:
-        return path, _code(elf, probe.offset, f"{probe.offset:#x}")
+        offset = _code(elf, probe.offset, f"{probe.offset:#x}")
+        within = elf.function_at(probe.offset)
+        if probe.kind == "uretprobe" and within and within[1]:
+            raise AttachError(
+                f"{probe.offset:#x} is not the beginning of {within[0]}",
+                why="a uretprobe replaces the return address, which is on top of the stack only there",
+                hint=f"uretprobe:{probe.binary}:{within[0]}",
+            )
+        instructions.check(elf, probe.offset)
+        return path, offset
     symbol = _one(elf, probe)
     if symbol.size and probe.offset >= symbol.size:
         raise AttachError(
@@ -34,8 +43,16 @@ def locate(probe: Probe) -> tuple[str, int]:
             why=f"the function in {path} has {symbol.size} bytes ({symbol.size:#x})",
         )
     if symbol.indirect:
-        return path, _implementation(elf, symbol) + probe.offset
-    return path, _code(elf, symbol.address + probe.offset, probe.name)
+        if probe.offset:
+            raise AttachError(
+                f"{probe.name} has no offsets: it is one of several functions, chosen by the CPU",
+                hint=f"probe its beginning: {probe.kind}:{probe.binary}:{probe.name}",
+            )
+        return path, _implementation(elf, symbol)
+    offset = _code(elf, symbol.address + probe.offset, probe.name)
+    if probe.offset:
+        instructions.check(elf, symbol.address + probe.offset)
+    return path, offset
 
 
 def _one(elf: Elf, probe: Probe) -> Symbol:

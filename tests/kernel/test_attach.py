@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -135,6 +136,27 @@ def test_a_bare_address_is_what_nm_prints(count: Counter, say: Path) -> None:
     target = resolve(Probe.parse(f"uprobe:{say}:0x{address}"))
     assert target == resolve(Probe.parse(f"uprobe:{say}:double_it"))
     assert runs_while_attached(count, count.program(ProgType.KPROBE), target, lambda: spoken(say)) == N
+
+
+@pytest.mark.needs("uprobe")
+def test_every_instruction_of_a_function_can_be_probed_and_no_other_byte(count: Counter, say: Path) -> None:
+    command = ["objdump", "-d", "--disassemble=double_it", str(say)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    begins = [int(at, 16) for at in re.findall(r"^ *([0-9a-f]+):\t", listing, re.MULTILINE)]
+    assert len(begins) >= 2
+    for address in range(begins[0], begins[-1]):
+        probe = Probe.parse(f"uprobe:{say}:double_it+{address - begins[0]}")
+        assert (address in begins) == resolves(f"uprobe:{say}:{address:#x}")
+        if address in begins:
+            target = resolve(probe)
+            runs = count.runs
+            fds = attach(count.program(ProgType.KPROBE), target)
+            spoken(say)
+            close_all(fds)
+            assert count.runs - runs == N
+        else:
+            with pytest.raises(AttachError, match="in the middle of an instruction"):
+                resolve(probe)
 
 
 @pytest.mark.needs("uprobe")
@@ -316,6 +338,15 @@ class TestRefusals:
         answer = as_nobody(try_it)
         assert f"may not attach count to {probe}" in answer
         assert f"lacks {missing}" in answer
+
+
+def resolves(probe: str) -> bool:
+    """Whether there is such a probe."""
+    try:
+        resolve(Probe.parse(probe))
+    except AttachError:
+        return False
+    return True
 
 
 def spoken(say: Path) -> None:

@@ -7,9 +7,15 @@ from support import elf_image
 from support.elf_image import CODE, CODE_ADDRESS, DATA, DATA_ADDRESS, Sym, note
 
 from ebpf_lab.errors import AttachError
-from ebpf_lab.host import usdt, userprobes
+from ebpf_lab.host import instructions, usdt, userprobes
 from ebpf_lab.host.elf import Elf, open_elf
 from ebpf_lab.source.probe import Probe
+
+
+@pytest.fixture(autouse=True)
+def fixed_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files hold no code to disassemble: take the instructions to be 4 bytes each, as on arm64."""
+    monkeypatch.setattr(instructions, "_begins", lambda elf, first, last: list(range(first, last + 1, 4)))
 
 
 def written(path: Path, image: bytes) -> str:
@@ -65,7 +71,7 @@ def test_a_name_is_found_in_the_tail_of_another(tmp_path: Path) -> None:
     ("symbol", "offset"),
     [
         ("print", 0x20),
-        ("print+0x2f", 0x4F),
+        ("print+0x2c", 0x4C),
         ("copy", 0x100),
         ("copy@MADE_2.0", 0x100),
         ("copy@@MADE_2.0", 0x100),
@@ -84,6 +90,8 @@ def test_a_probe_is_at_the_offset_in_the_file(library: str, symbol: str, offset:
     [
         ("prnit", "has no function prnit", "did you mean print"),
         ("print+0x30", "print+0x30 is behind the end of print", "48 bytes (0x30)"),
+        ("print+0x2e", "print+0x2e is in the middle of an instruction", "begins at print+0x2c"),
+        (f"{CODE_ADDRESS + 0x22:#x}", "print+0x2 is in the middle", "begins at print+0x0"),
         ("copy@MADE_3.0", "copy has no version MADE_3.0", "it has MADE_1.0, MADE_2.0"),
         ("table", "has no function table", "table is a variable there"),
         ("edata", "has no function edata", "%bpf probes"),
@@ -91,6 +99,7 @@ def test_a_probe_is_at_the_offset_in_the_file(library: str, symbol: str, offset:
         ("log", "has no function log", "uprobe:libc:__log_chk"),
         ("twin", "2 functions are called twin", f"libmade.so:{CODE_ADDRESS + 0x200:#x}, uprobe:"),
         ("length", "is an IFUNC", "chooses, when a program starts"),
+        ("length+0x4", "length has no offsets", "probe its beginning"),
         ("0x10", "0x10 is not in the code", "its code is at 0x401000 to 0x402000"),
         (f"{DATA_ADDRESS:#x}", "is not in the code", "its code is at"),
     ],
@@ -100,6 +109,12 @@ def test_what_cannot_be_probed_says_why(library: str, symbol: str, what: str, re
         userprobes.locate(Probe.parse(f"uprobe:{library}:{symbol}"))
     assert what in caught.value.what
     assert rest in str(caught.value)
+
+
+def test_a_return_is_probed_from_the_functions_beginning_alone(library: str) -> None:
+    assert placed(f"uretprobe:{library}:{CODE_ADDRESS + 0x20:#x}") == 0x20
+    with pytest.raises(AttachError, match="is not the beginning of print"):
+        placed(f"uretprobe:{library}:{CODE_ADDRESS + 0x24:#x}")
 
 
 def test_addresses_and_offsets_are_each_others_reverse(library: str) -> None:
