@@ -1,6 +1,7 @@
 """The bcc backend on the running kernel: what it loads, what it counts, and what it says when it cannot."""
 
 import contextlib
+import ctypes
 import os
 import re
 import struct
@@ -18,6 +19,7 @@ from ebpf_lab.backends.bcc import build
 from ebpf_lab.backends.common import BuildOptions
 from ebpf_lab.backends.loaded import Loaded, close_all
 from ebpf_lab.errors import (
+    AttachError,
     CompileError,
     LabError,
     MissingFeature,
@@ -559,12 +561,81 @@ TRACEPOINT_PROBE(syscalls, sys_enter_openat)
             assert programs.verifier_log == ""
 
 
-class TestNames:
-    def test_a_function_attached_to_a_system_call_gets_its_arguments(self) -> None:
-        # The rewritten text is not handed out; what it does is for the machines with kprobes to show.
-        text = "int mine(struct pt_regs *ctx, int dfd) { return dfd; }"
-        with loaded("#include <uapi/linux/ptrace.h>\n" + text, {"mine": "ksyscall:openat"}) as programs:
-            assert [(program.function, program.line) for program in programs.programs] == [("mine", 2)]
+SYSCALL = """
+#include <uapi/linux/ptrace.h>
+BPF_ARRAY(kept, u64, 1);
+int NAME(struct pt_regs *ctx, int dfd, const char *name, int flags)
+{
+    if (dfd == -4242 && flags == 0x40)
+        kept.increment(0);
+    return 0;
+}
+"""
+
+
+class TestKernelFunctions:
+    @pytest.mark.needs("kprobe")
+    @pytest.mark.parametrize(
+        ("name", "attach"),
+        [
+            ("syscall__openat", None),
+            ("mine", {"mine": "ksyscall:openat"}),
+            ("mine", {"mine": "kprobe:sys_openat"}),
+        ],
+    )
+    def test_a_system_calls_arguments(self, name: str, attach: dict[str, str] | None) -> None:
+        with loaded(SYSCALL.replace("NAME", name), attach) as programs:
+            assert [program.function for program in programs.programs] == [name]
+            with attached(programs):
+                for _ in range(23):
+                    ctypes.CDLL(None).openat(-4242, b"no such file", 0x40, 0)
+            assert element(programs, "kept") == 23
+
+    @pytest.mark.needs("kprobe")
+    def test_a_return_value(self) -> None:
+        text = """
+#include <uapi/linux/ptrace.h>
+BPF_ARRAY(kept, u64, 1);
+int kretprobe__sys_setns(struct pt_regs *ctx)
+{
+    if ((int)PT_REGS_RC(ctx) == -9)
+        kept.increment(0);
+    return 0;
+}
+"""
+        with loaded(text) as programs, attached(programs):
+            libc = ctypes.CDLL(None)
+            for _ in range(23):
+                libc.setns(-1, 0)
+            assert element(programs, "kept") == 23
+
+    @pytest.mark.needs("fentry")
+    def test_typed_arguments(self) -> None:
+        text = """
+BPF_ARRAY(kept, u64, 1);
+KFUNC_PROBE(ksys_read, unsigned int fd)
+{
+    if (fd == 12345)
+        kept.increment(0);
+    return 0;
+}
+"""
+        with loaded(text) as programs, attached(programs):
+            for _ in range(23):
+                with contextlib.suppress(OSError):
+                    os.read(12345, 1)
+            assert element(programs, "kept") == 23
+
+    @pytest.mark.needs("fentry")
+    def test_a_function_that_btf_has_not(self) -> None:
+        text = "KFUNC_PROBE(no_such_function, int a) { return 0; }"
+        error = refusal(text, AttachError)
+        assert "no such function" in error.what
+        assert error.where[0].line == 1
+
+    @pytest.mark.needs("!fentry")
+    def test_a_kernel_without_typed_functions_says_so(self) -> None:
+        refusal("KFUNC_PROBE(ksys_read, unsigned int fd) { return 0; }", MissingFeature)
 
 
 class TestNotForBcc:
