@@ -12,7 +12,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def files(directory: Path, pattern: str) -> list[Path]:
-    """Files of ``directory`` that match, sorted; a pattern that finds nothing is an error, not an empty test run."""
+    """Files of ``directory`` that match, sorted; finding none is an error, and no empty run of tests."""
     found = sorted(directory.glob(pattern))
     if not found:
         raise FileNotFoundError(f"no file matches {directory / pattern}")

@@ -23,6 +23,8 @@ _WALKS = {
     "link": BpfCommand.LINK_GET_NEXT_ID,
 }
 
+_ID = re.compile(r"^(prog|map|link)_id:\s*(\d+)$", re.M)
+
 
 def ids(kind: str) -> set[int]:
     """Ids of all BPF programs ("prog"), maps ("map") or links ("link") of the machine."""
@@ -54,7 +56,7 @@ def held_elsewhere() -> set[tuple[str, int]]:
         with contextlib.suppress(OSError):
             for info in (process / "fdinfo").iterdir():
                 with contextlib.suppress(OSError):
-                    held |= {(k, int(i)) for k, i in re.findall(r"^(prog|map|link)_id:\s*(\d+)", info.read_text(), re.M)}
+                    held |= {(kind, int(number)) for kind, number in _ID.findall(info.read_text())}
     return held
 
 
@@ -107,7 +109,7 @@ class Snapshot:
         return (
             [text for _, _, text in lines]
             + [f"descriptor {fd} on {path}" for fd, path in sorted(self.descriptors - before.descriptors)]
-            + [f"thread {self.threads[tid]} ({tid})" for tid in sorted(self.threads.keys() - before.threads.keys())]
+            + [f"thread {self.threads[t]} ({t})" for t in sorted(self.threads.keys() - before.threads.keys())]
             + [f"child process {pid}" for pid in sorted(self.children - before.children)]
         )
 

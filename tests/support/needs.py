@@ -8,7 +8,7 @@ SKIPPED = pytest.StashKey[bool]()
 
 
 def check(item: pytest.Item) -> None:
-    """Skip when this machine lacks a feature the test needs, or has one that it needs to be missing ("!name").
+    """Skip when this machine lacks a feature the test needs ("name"), or has one it must lack ("!name").
 
     A probe that found no answer fails the test: not knowing is no reason to skip.
     """
@@ -18,7 +18,7 @@ def check(item: pytest.Item) -> None:
         for need in mark.args:
             feature = probe(need.removeprefix("!"))
             if feature.answer is Answer.UNKNOWN:
-                pytest.fail(f"cannot tell whether this machine has {feature.name}: {feature.reason}", pytrace=False)
+                pytest.fail(f"does this machine have {feature.name}? {feature.reason}", pytrace=False)
             if (feature.answer is Answer.YES) == need.startswith("!"):
                 item.stash[SKIPPED] = True
                 pytest.skip(f"needs {need}: {feature.reason or 'this machine has it'}")

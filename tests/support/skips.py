@@ -82,7 +82,8 @@ def problems(
             found.append(f"skipped, but not expected to be: {test}")
     for entry in entries:
         expected = {test for test in selected if matches(entry.pattern, test)}
-        found += [f"expected to be skipped ({entry.reason}), but it ran: {test}" for test in sorted(expected & ran)]
+        for test in sorted(expected & ran):
+            found.append(f"expected to be skipped ({entry.reason}), but it ran: {test}")
         file = entry.pattern.partition("::")[0]
         if not expected and file in whole_files:
             found.append(f"expected to be skipped, but there is no such test: {entry.pattern}")
@@ -106,7 +107,8 @@ class ExpectedSkips:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.selected = {item.nodeid for item in session.items}
-        if any(item.get_closest_marker("needs") for item in session.items) and (path := list_for_this_kernel()):
+        needing = any(item.get_closest_marker("needs") for item in session.items)
+        if needing and (path := list_for_this_kernel()):
             self.name = path.name
             self.entries = parse(path.read_text(), path.name)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-LIBBPF_HEAD = """
+from support.targets import SEEK_MARK
+
+LIBBPF_HEAD = f"""
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 char LICENSE[] SEC("license") = "GPL";
+#define MARK {SEEK_MARK}
 """
-BCC_HEAD = """
+BCC_HEAD = f"""
 #include <uapi/linux/ptrace.h>
+#define MARK {SEEK_MARK}
 """
 
 # One field of each kind, with holes between them.
@@ -61,7 +65,7 @@ SEC("tracepoint/syscalls/sys_enter_lseek")
 int on_seek(struct trace_event_raw_sys_enter *ctx)
 {
     s64 offset = ctx->args[1];
-    if ((int)ctx->args[0] != -1 || ctx->args[2] != 0x1ab)
+    if ((int)ctx->args[0] != -1 || ctx->args[2] != MARK)
         return 0;
     %s
     return 0;
@@ -71,7 +75,7 @@ int on_seek(struct trace_event_raw_sys_enter *ctx)
 TRACEPOINT_PROBE(syscalls, sys_enter_lseek)
 {
     s64 offset = args->offset;
-    if ((int)args->fd != -1 || args->whence != 0x1ab)
+    if ((int)args->fd != -1 || args->whence != MARK)
         return 0;
     %s
     return 0;

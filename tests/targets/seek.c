@@ -1,7 +1,7 @@
-/* A program that makes system calls to count: `seek N` calls lseek(-1, i, 0x1ab) for i from 0 to N - 1.
+/* A program that makes system calls to count: `seek N` calls lseek(-1, i, MARK) for i from 0 to N - 1.
  *
- * Each call fails with EBADF, and no other program makes one like it.  The calls go round all the CPUs that
- * this process may use.
+ * Each call fails with EBADF.  MARK comes from the build, and no other program makes calls with it, so that
+ * they are known from all others.  The calls go round all the CPUs that this process may use.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
         CPU_ZERO(&one);
         CPU_SET(cpu, &one);
         sched_setaffinity(0, sizeof(one), &one);
-        syscall(SYS_lseek, -1, i, 0x1ab);
+        syscall(SYS_lseek, -1, i, MARK);
     }
     return 0;
 }

@@ -49,9 +49,11 @@ def test_entries_of_tests_not_selected_are_left_alone() -> None:
     assert compare("f.py::gone", skipped=set(), ran={"f.py::a"}, whole=False) == []
 
 
-@pytest.mark.parametrize("line", ["f.py::a", "f.py::a  #", "f.py::a # one space", "f.py::a b  # two words", "*::a  # any file"])
+@pytest.mark.parametrize(
+    "line", ["f.py::a", "f.py::a  #", "f.py::a # one space", "f.py::a b  # two words", "*::a  # any file"]
+)
 def test_entry_without_reason(line: str) -> None:
-    with pytest.raises(ValueError, match="local.txt:1"):
+    with pytest.raises(ValueError, match=r"local\.txt:1"):
         skips.parse(line, "local.txt")
 
 
@@ -61,7 +63,9 @@ def test_lists_name_files_that_exist(path: object) -> None:
         assert (skips.LISTS.parent.parent / entry.pattern.partition("::")[0]).is_file()
 
 
-def run_with_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, entries: str) -> pytest.RunResult:
+def run_with_plugin(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, entries: str
+) -> pytest.RunResult:
     """Run a file of one skipped test and one that runs, against a list."""
     (pytester.path / "list.txt").write_text(entries)
     monkeypatch.setattr(skips, "list_for_this_kernel", lambda: pytester.path / "list.txt")
@@ -106,6 +110,8 @@ def test_run_passes_when_listed(pytester: pytest.Pytester, monkeypatch: pytest.M
 
 def test_skip_without_needs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytester.makepyfile(test_other="import pytest\ndef test_shy(): pytest.skip('no mood')\n")
-    result = run_with_plugin(pytester, monkeypatch, "test_some.py::test_needing  # no\ntest_other.py::*  # no\n")
+    result = run_with_plugin(
+        pytester, monkeypatch, "test_some.py::test_needing  # no\ntest_other.py::*  # no\n"
+    )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["skipped, but not by its needs: test_other.py::test_shy"])
