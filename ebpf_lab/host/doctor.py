@@ -28,11 +28,15 @@ def text(found: Sequence[Feature], *, width: int = _WIDTH) -> str:
     column = max((len(feature.name) for feature in found), default=0) + 2
     indent = column + len(Answer.UNKNOWN) + 2
     lines = [f"Linux {kernel.release()} on {kernel.architecture()}"]
+    said: dict[str, str] = {}
     for feature in found:
         head = f"{feature.name:<{column}}{feature.answer:<{indent - column}}"
         lines += _wrapped(head, feature.reason, width)
         if feature.remedy and feature.answer is not Answer.YES:
-            lines += _wrapped(" " * indent + "-> ", feature.remedy, width)
+            # One remedy often mends many features: it is spelt out once.
+            first = said.setdefault(feature.remedy, feature.name)
+            words = feature.remedy if first == feature.name else f"as for {first}"
+            lines += _wrapped(" " * indent + "-> ", words, width)
     return "\n".join(lines)
 
 

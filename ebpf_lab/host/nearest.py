@@ -20,7 +20,7 @@ def nearest(word: str, names: Sequence[bytes], limit: int = 3) -> list[str]:
 
     Examples
     --------
-    >>> nearest("vfs_raed", [b"vfs_read", b"vfs_write", b"tcp_connect"])
+    >>> nearest("vfs_raed", [b"vfs_read", b"tcp_connect", b"do_unlinkat"])
     ['vfs_read']
     """
     needle = word.encode(errors="replace").lower()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_lab.errors import MissingPrivilege
+from ebpf_lab.source.words import listing
 
 _CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
@@ -126,10 +127,11 @@ def judge(needed: tuple[str, ...], have: Privileges) -> Refusal:
         )
     missing = have.missing(needed)
     if missing:
+        granted = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in needed)
         return Refusal(
-            f"this process lacks {' and '.join(missing)}",
-            "run as root (sudo ./lab start), or give the process these capabilities: "
-            f"setpriv --ambient-caps {','.join('+' + name[4:].lower() for name in missing)}",
+            f"this process lacks {listing(missing)}",
+            "run as root (sudo ./lab start), or give a program just these: sudo setpriv --reuid $USER "
+            f"--regid $(id -g) --init-groups --inh-caps {granted} --ambient-caps {granted} PROGRAM",
         )
     if have.lockdown in ("integrity", "confidentiality"):
         return Refusal(

@@ -149,6 +149,7 @@ def test_the_report_shows_remedies_of_what_is_missing_only() -> None:
             Feature("btf", Answer.YES, "", "not shown"),
             Feature("kprobe", Answer.NO, "CONFIG_KPROBES is not set", "sudo apt install linux-image-amd64"),
             Feature("tc", Answer.UNKNOWN, "word " * 30),
+            Feature("lsm", Answer.NO, "", "sudo apt install linux-image-amd64"),
         ],
         width=60,
     )
@@ -157,6 +158,7 @@ def test_the_report_shows_remedies_of_what_is_missing_only() -> None:
     assert lines[2] == "kprobe  no       CONFIG_KPROBES is not set"
     assert lines[3] == "                 -> sudo apt install linux-image-amd64"
     assert lines[4].startswith("tc      unknown  word")
+    assert lines[-2:] == ["lsm     no", "                 -> as for kprobe"]
     assert max(len(line) for line in lines[1:]) <= 60
     assert "not shown" not in text
 

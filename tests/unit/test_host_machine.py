@@ -46,7 +46,7 @@ class TestPrivileges:
     @pytest.mark.parametrize(
         ("have", "why", "hint", "final"),
         [
-            (having(BPF), "lacks CAP_PERFMON", "+perfmon", False),
+            (having(BPF), "lacks CAP_PERFMON", "--ambient-caps +bpf,+perfmon", False),
             (having(ALL, initial_namespace=False), "user namespace", "outside the container", False),
             (having(ALL, lockdown="confidentiality"), "locked down (confidentiality)", "Secure Boot", True),
             (having(BPF | PERFMON, perf_event_paranoid=3), "perf_event_paranoid is 3", "=2", False),
