@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ebpf_lab.host import features, kernel
+from ebpf_lab.host import features, kernel, privileges
 from ebpf_lab.host.answers import Answer, Feature
 
 _WIDTH = 100
@@ -27,7 +27,11 @@ def text(found: Sequence[Feature], *, width: int = _WIDTH) -> str:
     """
     column = max((len(feature.name) for feature in found), default=0) + 2
     indent = column + len(Answer.UNKNOWN) + 2
-    lines = [f"Linux {kernel.release()} on {kernel.architecture()}"]
+    lines = [
+        f"Linux {kernel.release()} on {kernel.architecture()}",
+        *_wrapped("this process: ", str(privileges.current()), width),
+        "",
+    ]
     said: dict[str, str] = {}
     for feature in found:
         head = f"{feature.name:<{column}}{feature.answer:<{indent - column}}"

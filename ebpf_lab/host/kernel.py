@@ -1,10 +1,9 @@
-"""The running kernel: release, architecture, headers and clocks."""
+"""The running kernel: release, architecture, headers and configuration."""
 
 from __future__ import annotations
 
 import platform
 import re
-import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,7 +71,7 @@ def _headers_release(build: Path) -> str:
 
 
 @cache
-def config() -> dict[str, str]:
+def _config() -> dict[str, str]:
     """The kernel's build options by name ("CONFIG_KPROBES": "y"); empty where they are not published."""
     import gzip
 
@@ -89,28 +88,4 @@ def config() -> dict[str, str]:
 
 def lacks(option: str) -> str:
     """The words "CONFIG_X is not set" when the kernel's configuration is published and says so, else ""."""
-    return f"{option} is not set" if config() and option not in config() else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The clocks that BPF programs stamp events with, read together; nanoseconds.
-
-    Attributes
-    ----------
-    monotonic : int
-        ``bpf_ktime_get_ns``: stands still while the machine is suspended.
-    boottime : int
-        ``bpf_ktime_get_boot_ns``.
-    realtime : int
-        Since 1970.
-    """
-
-    monotonic: int
-    boottime: int
-    realtime: int
-
-
-def clocks() -> Clocks:
-    """All clocks now (within a microsecond of each other)."""
-    return Clocks(time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns())
+    return f"{option} is not set" if _config() and option not in _config() else ""

@@ -57,6 +57,18 @@ class Privileges:
     kptr_restrict: int | None
     lockdown: str
 
+    def __str__(self) -> str:
+        """One line: capabilities that matter to BPF, and the switches."""
+        held = [name for name in _CAPABILITIES if self.has(name)]
+        switches = {
+            "perf_event_paranoid": self.perf_event_paranoid,
+            "unprivileged_bpf_disabled": self.unprivileged_bpf_disabled,
+            "kptr_restrict": self.kptr_restrict,
+            "lockdown": self.lockdown or None,
+        }
+        known = [f"{name} {value}" for name, value in switches.items() if value is not None]
+        return f"{', '.join(held) or 'no capability for BPF'}; {', '.join(known) or 'no sysctl can be read'}"
+
     def has(self, capability: str) -> bool:
         """Whether the capability is effective and counts for BPF."""
         return self.initial_namespace and bool(self.effective >> _CAPABILITIES[capability] & 1)

@@ -96,7 +96,7 @@ def libbpf() -> str:
 def clang() -> str:
     """clang, by compiling for BPF."""
     install = "sudo apt install clang"
-    command = find_clang()
+    command = _find_clang()
     if command is None:
         raise Lacking("clang is not installed", install)
     try:
@@ -116,7 +116,7 @@ def clang() -> str:
     return command
 
 
-def find_clang() -> str | None:
+def _find_clang() -> str | None:
     """``clang`` on PATH, else the newest ``clang-N``."""
     numbered = (f"clang-{version}" for version in range(30, 9, -1))
     return next((path for name in ("clang", *numbered) if (path := shutil.which(name))), None)

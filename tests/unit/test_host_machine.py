@@ -69,6 +69,12 @@ class TestPrivileges:
         assert error.what == "may not load a BPF program: Operation not permitted"
         assert error.why == "this process lacks CAP_BPF and CAP_PERFMON"
 
+    def test_they_are_told_in_a_line(self) -> None:
+        assert str(having(BPF | PERFMON, lockdown="", kptr_restrict=None)) == (
+            "CAP_PERFMON, CAP_BPF; perf_event_paranoid 2, unprivileged_bpf_disabled 2"
+        )
+        assert str(having(ALL, initial_namespace=False)).startswith("no capability for BPF; ")
+
     def test_the_kernels_files_are_read(self, tmp_path: Path) -> None:
         (tmp_path / "self").mkdir()
         (tmp_path / "self/status").write_text(
