@@ -62,7 +62,9 @@ def assemble(
             result[decoders[name].column] = decoders[name].apply(values)
         chain = STACK_COLUMN.fullmatch(name)
         if stacks is not None and chain and column.kind is Kind.NUMBER and chain[1] not in arrays:
-            result[chain[1]] = stacks.column(name, values.astype(np.int64), _process_ids(layout, arrays))
+            # The helpers give errors as negative numbers, which many programs keep in a u32.
+            ids = values.view(f"i{values.itemsize}").astype(np.int64)
+            result[chain[1]] = stacks.column(ids, _process_ids(layout, arrays))
         result[name] = timed(column, values, clock)
     return result
 

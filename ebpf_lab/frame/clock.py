@@ -13,7 +13,8 @@ the same and ``start``, ``end``,      a point in that unit, however long before 
 ``_ns``, ``_us`` or ``_ms``
 ``delta``, ``duration``, ``lat``,     a duration, whatever its values (``total_ns``, ``latency_ns``)
 ``total``, ``wait``… with ``_ns``
-any other ``…_ns``                    a point when every value lies near a clock, else a duration
+any other ``…_ns``, but for           a point when every value lies near a clock, else a duration
+namespaces (``pid_ns``, ``net_ns`` …)
 ====================================  =============================================================
 
 Points become the time since the trace began, by the clock that they lie nearest to: ``CLOCK_MONOTONIC``
@@ -45,6 +46,7 @@ _LENGTH = re.compile(
     r"(?:.*_)?(?:delta|diff|dur|duration|elapsed|lat|latency|took|wait|waited|delay|total|sum|avg|mean|min|max"
     r"|offcpu|oncpu|runtime|run_time|cpu_time|cputime|timeout|sleep|slept|interval|period|offset|cost|per)(?:_.*)?"
 )
+_NAMESPACE = re.compile(r"(?:.*_)?(?:pid|net|mnt|mount|user|uts|ipc|cgroup)_ns")
 _SUFFIX = re.compile(r"(.+)_(ns|nsec|nsecs|us|usec|usecs|ms|msec|msecs)")
 
 
@@ -110,7 +112,7 @@ def time_role(name: str, size: int) -> tuple[TimeRole, int]:
         Nanoseconds per step, where the name says; else 1.
     """
     last = name.rpartition(".")[2].lower()
-    suffix = _SUFFIX.fullmatch(last)
+    suffix = None if _NAMESPACE.fullmatch(last) else _SUFFIX.fullmatch(last)
     base = suffix[1] if suffix else last
     unit = _UNITS[suffix[2][:2]] if suffix else 1
     nanoseconds = suffix is not None and unit == 1

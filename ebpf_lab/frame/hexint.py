@@ -39,8 +39,8 @@ class HexDtype(ExtensionDtype):
 class HexArray(ExtensionArray):
     """Addresses, any of which may be missing.
 
-    Comparison with integers gives plain booleans (a missing address equals nothing).  ``&``, ``|``, ``^``,
-    ``+``, ``<<`` and ``>>`` give addresses; ``-`` gives signed distances (``Int64``).
+    Comparison with integers gives plain booleans (a missing address equals nothing).  ``&``, ``|``, ``^``
+    and ``+`` give addresses; ``-`` gives signed distances (``Int64``).
 
     Parameters
     ----------
@@ -269,8 +269,6 @@ for _name, _operation in {
     "and": operator.and_,
     "or": operator.or_,
     "xor": operator.xor,
-    "lshift": operator.lshift,
-    "rshift": operator.rshift,
 }.items():
     setattr(HexArray, f"__{_name}__", _arithmetic(_operation))
     setattr(HexArray, f"__r{_name}__", _arithmetic(_operation, swap=True))

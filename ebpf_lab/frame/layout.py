@@ -128,7 +128,7 @@ class Layout:
         if not isinstance(ctype, Struct) or ctype.union:
             return cls(name, ctype.size, tuple(_columns(scalar, ctype, 0)), ctype.size)
         least = ctype.size
-        last = max(ctype.members, key=lambda member: member.bit_offset, default=None)
+        last = ctype.members[-1] if ctype.members else None
         if last is not None and isinstance(last.type, Array):
             least = last.bit_offset // 8
         return cls(name, ctype.size, tuple(_members(ctype, "", 0, last)), least)
@@ -188,7 +188,7 @@ def _whole_array(name: str, array: Array, offset: int, shape: tuple[int, ...]) -
     if isinstance(element, Array) and is_text(element) and element.length > 0:
         return Column(name, Kind.TEXTS, array, offset, size, shape=(*shape, element.length))
     if not _is_data(array):
-        while isinstance(element, Array) and element.length > 0:
+        while isinstance(element, Array) and element.length > 0 and not is_text(element):
             shape, element = (*shape, element.length), element.element
         if scalar := _scalar(element):
             return Column(name, Kind.ROWS, array, offset, size, scalar[1], shape)

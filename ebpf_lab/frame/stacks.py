@@ -44,8 +44,8 @@ class StackNames:
     kernel: Symbolise
     user: Callable[[int, Addresses], Sequence[str]]
 
-    def text(self, stack_id: int, pid: int | None) -> str:
-        """Return one call chain; ``pid`` is None for those of the kernel.
+    def text(self, stack_id: int, pid: int = 0) -> str:
+        """Return one call chain; ``pid`` is the process that it belongs to, where it is none of the kernel's.
 
         What could not be had reads ``[EFAULT]``: the helper's error in place of an id.
         """
@@ -54,26 +54,31 @@ class StackNames:
         addresses = self.stacks.get(stack_id)
         if addresses is None:
             return f"[stack {stack_id}]"
-        names = self.kernel(addresses) if pid is None else self.user(pid, addresses)
-        return fold(names)
+        return fold(self.kernel(addresses) if _in_kernel(addresses) else self.user(pid, addresses))
 
-    def column(self, name: str, ids: NDArray[np.int64], pids: NDArray[np.int64] | None) -> pd.Categorical:
+    def column(self, ids: NDArray[np.int64], pids: NDArray[np.int64] | None) -> pd.Categorical:
         """Return the call chains of a whole column.
 
         Parameters
         ----------
-        name : str
-            Column name: with a "u" before "stack", the chains are those of processes.
         ids : (n,) int64
         pids : (n,) int64 or None
             The processes, where known.
         """
-        of_user = bool(re.search(r"(?:^|[._])(?:u|usr|user)_?stack", name))
-        owners = np.zeros_like(ids) if pids is None or not of_user else pids
+        owners = np.zeros_like(ids)
+        if pids is not None:
+            # The kernel's functions have the same names in every process: named once each.
+            shared = [stack_id for stack_id, addresses in self.stacks.items() if _in_kernel(addresses)]
+            owners = np.where(np.isin(ids, shared), 0, pids)
         codes, keys = factorise([ids.view(np.uint64), owners.view(np.uint64)], len(ids))
-        texts = Values(len(ids), lambda key: self.text(key[0], key[1] if of_user else None))
+        texts = Values(len(ids), lambda key: self.text(*key))
         texts.put(slice(None), codes, [tuple(np.frombuffer(key, "<i8").tolist()) for key in keys])
         return texts.categorical()
+
+
+def _in_kernel(addresses: Addresses) -> bool:
+    # On both architectures, and all 64-bit ones, the upper half of the addresses is the kernel's.
+    return len(addresses) > 0 and int(addresses[0]) >> 63 == 1
 
 
 def fold(names: Sequence[str]) -> str:
