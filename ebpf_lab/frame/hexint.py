@@ -35,6 +35,9 @@ class HexDtype(ExtensionDtype):
         """Return the array class that holds such values."""
         return HexArray
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 class HexArray(ExtensionArray):
     """Addresses, any of which may be missing.

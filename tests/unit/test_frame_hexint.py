@@ -30,6 +30,7 @@ def test_prints_in_hexadecimal(frame):
 
 def test_holds_integers(frame):
     assert frame["ptr"].dtype == "hex"
+    assert repr(frame["ptr"].dtype) == "hex"
     assert frame["ptr"].iloc[0] == KERNEL
     assert type(frame["ptr"].iloc[0]) is int
     assert frame["ptr"].to_numpy().dtype == np.uint64
