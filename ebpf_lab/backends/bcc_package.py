@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from ebpf_lab.errors import MissingFeature
-from ebpf_lab.host import features, kernel, tool_probes
+from ebpf_lab.host import kernel, tool_probes
+from ebpf_lab.host.answers import Lacking
 
 OVERRIDE = "EBPF_LAB_BCC"
 """Environment variable with the directory of the ``bcc`` package, where it is in an unusual place."""
@@ -42,8 +43,14 @@ def require_headers() -> None:
     ------
     MissingFeature
     """
-    if kernel.headers() is None and "BCC_KERNEL_SOURCE" not in os.environ and not _PACKED_HEADERS.exists():
-        features.require("headers")
+    if "BCC_KERNEL_SOURCE" in os.environ or _PACKED_HEADERS.exists():
+        return
+    try:
+        tool_probes.headers()
+    except Lacking as lacking:
+        raise MissingFeature(
+            "the bcc dialect needs the kernel's headers", why=lacking.reason, hint=lacking.remedy
+        ) from None
 
 
 def unusable(reason: str) -> MissingFeature:

@@ -145,14 +145,14 @@ class BccProcess:
             self._socket.sendall(struct.pack("<I", len(data)) + data)
             head, fds, _, _ = socket.recv_fds(self._socket, 4, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
             if len(head) < 4:
-                raise BccStopped(self._new_messages())
+                raise self._stopped()
             reply: dict[str, Any] = json.loads(self._exactly(struct.unpack("<I", head)[0]))
             if "unusable" in reply:
                 raise BccUnusable(reply["unusable"])
         except BaseException as error:
             close_all(fds)
             if isinstance(error, ConnectionError):
-                raise BccStopped(self._new_messages()) from None
+                raise self._stopped() from None
             raise
         return reply, fds
 
@@ -161,9 +161,17 @@ class BccProcess:
         while len(data) < size:
             part = self._socket.recv(min(size - len(data), 1 << 20))
             if not part:
-                raise BccStopped(self._new_messages())
+                raise self._stopped()
             data += part
         return data
+
+    def _stopped(self) -> BccStopped:
+        status = self._process.wait()
+        messages = self._new_messages()
+        if "error" not in messages.lower():
+            cause = f"signal {-status}" if status < 0 else f"status {status}"
+            messages += f"error: bcc's compiler ended with {cause}\n"
+        return BccStopped(messages)
 
     def _new_messages(self) -> str:
         data = os.pread(self._messages, os.fstat(self._messages).st_size, self._read)

@@ -658,6 +658,12 @@ class TestNotForBcc:
         assert "python3-bpfcc" in error.hint
         assert str(tmp_path) in error.why
 
+    def test_no_headers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ebpf_lab.host.kernel.headers", lambda: None)
+        error = refusal(tracepoint(""), MissingFeature)
+        assert "headers" in error.what
+        assert "linux-headers" in error.hint
+
     def test_a_package_that_cannot_be_imported(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "libbcc.py").write_text("")
         (tmp_path / "__init__.py").write_text("import no_such_module")
@@ -673,6 +679,23 @@ class TestProcess:
         refusal(tracepoint("return wrong;"), CompileError)
         assert capfd.readouterr() == ("", "")
         assert os.getcwd() == before
+
+    def test_an_interrupt_while_it_compiles_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("socket.recv_fds", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            build(analyse(EVERYTHING, dialect="bcc"), BuildOptions())
+
+    def test_a_compiler_that_is_killed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        popen = subprocess.Popen
+
+        def killed(*args: object, **options: object) -> subprocess.Popen[bytes]:
+            process = popen(*args, **options)
+            process.kill()
+            return process
+
+        monkeypatch.setattr("subprocess.Popen", killed)
+        error = refusal(EVERYTHING, CompileError)
+        assert error.what == "bcc's compiler ended with signal 9"
 
     def test_bcc_is_not_imported_here(self) -> None:
         with loaded(EVERYTHING):
