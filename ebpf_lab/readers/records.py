@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
-PIECE = 1 << 20
-"""Bytes that readers decode at once: what NumPy needs meanwhile then stays in the cache, in memory that the
-process has already, and the kernel gets its room back soon."""
+PIECE = 4 << 20
+"""Bytes that readers decode at once.  With less, a flood comes in batches so small that they have to be put
+together again; with more, what NumPy needs meanwhile leaves the cache, and the kernel waits for its room."""
 _FIRST_WINDOW = 1024
 """Headers compared at once where some differ; doubled as long as all of them agree."""
 _SHORT = 32
