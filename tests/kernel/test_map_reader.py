@@ -89,11 +89,11 @@ def test_an_array_is_read_whole(kind):
 
 
 def test_a_large_map_takes_several_batches():
-    with loaded(filled("HASH", 200_003)) as programs:
-        run(programs, 150_001)
+    with loaded(filled("HASH", 70_001)) as programs:
+        run(programs, 50_021)
         contents = read_map(the_map(programs, "store"))
-        assert np.unique(contents.keys, axis=0).shape == (150_001, 5)
-        assert np.array_equal(np.sort(numbers(contents.values)[:, 0]), np.arange(150_001))
+        assert np.unique(contents.keys, axis=0).shape == (50_021, 5)
+        assert np.array_equal(np.sort(numbers(contents.values)[:, 0]), np.arange(50_021))
 
 
 def test_a_bucket_larger_than_the_batch(monkeypatch):

@@ -166,7 +166,7 @@ class TestRingBuffer:
             assert read_losses(programs.losses) == {"events": 10007 - 102}
 
     def test_a_flood_from_another_thread_is_delivered_or_counted(self, closing):
-        rounds, size = 200, 9973
+        rounds, size = 59, 9973
         with loaded(ring_text(1 << 18)) as programs:
             reader = closing(open_ring(programs))
 
@@ -308,7 +308,7 @@ class TestPerfBuffer:
             assert delivered + 7 + reader.lost == 10014
 
     def test_a_flood_from_another_thread_is_delivered_or_counted(self, closing):
-        rounds, size = 200, 4999
+        rounds, size = 59, 4999
         with loaded(perf_text()) as programs:
             (stream,) = programs.streams
             reader = closing(PerfBuffer(stream.map.fd, 64))
