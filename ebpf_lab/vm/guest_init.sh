@@ -62,8 +62,9 @@ out=$!
 cat /err >>/lab/stderr &
 err=$!
 : >/lab/started
-chroot /root /bin/sh /run/lab-command </dev/null >/out 2>/err &
-wait $!
+# Not in the background, where the shell would have SIGINT ignored; in a session of its own, so that `kill 0`
+# ends no more than the command.
+setsid chroot /root /bin/sh /run/lab-command </dev/null >/out 2>/err
 status=$?
 
 # What the command left running would hold the pipes open. Kernel threads have no exe and stay. Three rounds,

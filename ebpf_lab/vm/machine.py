@@ -30,6 +30,7 @@ DEFAULT_KERNEL = "6.12"
 _BOOT_SECONDS = 180.0
 _POLL_SECONDS = 0.02
 _CHUNK = 1 << 20
+_PREFIX = "ebpf-lab-vm-"
 _CONSOLE_LINES = 30
 _PASSED_VARIABLES = {
     "COLUMNS", "HOME", "LANG", "LINES", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER", "VIRTUAL_ENV",
@@ -139,7 +140,8 @@ class Machine:
             )
         kernel = image(self.kernel, arch, self.progress)
         shares = [str(Path(path).resolve(strict=True)) for path in writable]
-        with tempfile.TemporaryDirectory(prefix="ebpf-lab-vm-") as name:
+        _remove_stale()
+        with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as name:
             directory = Path(name)
             lab = directory / "lab"
             lab.mkdir()
@@ -195,6 +197,14 @@ class Machine:
         for number, path in enumerate(writable):
             command += _share(f"write{number}", path)
         return command
+
+
+def _remove_stale() -> None:
+    # Left by processes that were killed, in which case nothing of theirs could clean up.
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = path.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _share(tag: str, path: str | os.PathLike[str], *options: str) -> list[str]:

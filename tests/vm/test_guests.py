@@ -61,6 +61,8 @@ def test_suite_passes_under_kernel(suite: Suite, tmp_path: Path, capsys: pytest.
             print(f"\n{suite.kernel} | {line}", end="", flush=True)
 
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", "--color=no"]
+    # A test that hangs says where, long before the time limit ends the machine.
+    command += ["-o", f"faulthandler_timeout={TIME_LIMIT / 5}"]
     # The lists of expected skips are held to be exact in there, by the same plugin as here.
     status = Machine(kernel=suite.kernel, memory="3G", progress=tell).run(
         [*command, f"--junitxml={tmp_path}/report.xml", *suite.arguments],

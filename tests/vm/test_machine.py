@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -112,6 +114,14 @@ def test_directory_and_variables_pass_through(tmp_path: Path, monkeypatch: pytes
     assert "UNRELATED" not in environment
 
 
+def test_command_starts_with_every_signal_at_its_default() -> None:
+    # A shell's background jobs ignore SIGINT, and what is ignored stays so in all that is started from them.
+    status, out, _ = run("sh", "-c", "grep -EH '^Sig(Blk|Ign)' /proc/self/status; kill 0")
+    found = dict(re.findall(r"^/proc/self/status:(Sig\w+):\t(\w+)$", out, re.MULTILINE))
+    assert {name: int(mask, 16) for name, mask in found.items()} == {"SigBlk": 0, "SigIgn": 0}
+    assert status == 128 + signal.SIGTERM
+
+
 def test_only_writable_directories_keep_what_is_written(tmp_path: Path) -> None:
     kept, lost = tmp_path / "kept, with a comma", tmp_path / "lost"
     kept.mkdir()
@@ -166,6 +176,11 @@ def test_machine_dies_with_the_process_that_started_it() -> None:
     while machines() & ours and time.monotonic() < end:
         time.sleep(0.05)
     assert not machines() & ours
+    # Nobody could remove its directory then; the next machine does.
+    left = set(Path(tempfile.gettempdir()).glob(f"ebpf-lab-vm-{lab.pid}-*"))
+    assert left
+    assert run("true")[0] == 0
+    assert not {path for path in left if path.exists()}
 
 
 def test_command_line_gives_status_and_says_what_went_wrong() -> None:
