@@ -28,7 +28,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from ebpf_lab.backends import bcc_package
 from ebpf_lab.backends.bcc_worker import import_bcc
+from ebpf_lab.errors import LabError
 from ebpf_lab.frame.build import build
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.host.syscalls import BpfCommand, bpf, online_cpus
@@ -254,7 +256,11 @@ def main() -> int:
     )
     options = parser.parse_args()
 
-    bcc = import_bcc(options.bcc)
+    try:
+        bcc_package.require_headers()
+        bcc = import_bcc(str(bcc_package.find()))
+    except LabError as error:
+        sys.exit(error.block())
     print(f"{'buffer':12} {'reader':9} {'events':>10} {'rows':>10} {'lost':>6} {'rows/s':>12}")
     good = [compare(bcc, kind, options.events, options.rounds, options.goal) for kind in SUBMITS]
     return 0 if all(good) else 1
