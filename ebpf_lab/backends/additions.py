@@ -47,7 +47,7 @@ class Additions:
     lines : tuple of str
         Lines to follow the text, in the file :data:`FILE`.
     types : tuple of str
-        Event types by number of their variable, as the spec names them; one name may stand twice.
+        Event types in C, by number of their variable.
     """
 
     headers: tuple[str, ...]
@@ -80,30 +80,20 @@ def additions(spec: ProgramSpec) -> Additions:
     headers = _CORE if kernel_types else _UAPI
     more = ("bpf/usdt.bpf.h",) if kernel_types and _USDT.search(code) else ()
     lines = [] if _LICENSE.search(code) else ['char lab_license[] SEC("license") = "GPL";']
-    types = _event_types(spec, code)
+    types = _event_types(spec)
     lines += [
         # clang describes only types that a function, a map or a global refers to.  libbpf skips the section.
-        f'static typeof({spelling}) *{TYPE_VARIABLE}{number} __attribute__((section(".lab_types"), used));'
-        for number, (_, spelling) in enumerate(types)
+        f'static typeof({name}) *{TYPE_VARIABLE}{number} __attribute__((section(".lab_types"), used));'
+        for number, name in enumerate(types)
     ]
     foreign = any(name is None or not (name == "vmlinux.h" or name.startswith("bpf/")) for name in included)
-    return Additions(headers, more, kernel_types, foreign, tuple(lines), tuple(name for name, _ in types))
+    return Additions(headers, more, kernel_types, foreign, tuple(lines), types)
 
 
-def _event_types(spec: ProgramSpec, code: str) -> list[tuple[str, str]]:
-    # Pairs of the name in the spec and a C spelling to try.
-    written: dict[str, str] = {}
-    for stream in spec.streams:
-        written |= zip(stream.structs, stream.c_types or stream.structs, strict=True)
-    pairs: list[tuple[str, str]] = []
-    for name, spelling in written.items():
-        if not _TYPE_NAME.fullmatch(spelling):
-            continue
-        pairs.append((name, spelling))
-        # --event may name one of the kernel's structs, which the text never mentions.
-        if " " not in spelling and not re.search(rf"\b{re.escape(name)}(?!\w)", code):
-            pairs.append((name, f"struct {name}"))
-    return pairs
+def _event_types(spec: ProgramSpec) -> tuple[str, ...]:
+    written = dict.fromkeys(name for stream in spec.streams for name in stream.c_types)
+    # What --event names goes into the text compiled: nothing but a type may.
+    return tuple(name for name in written if _TYPE_NAME.fullmatch(name))
 
 
 def _is_uapi(name: str | None) -> bool:

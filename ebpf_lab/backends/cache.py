@@ -7,6 +7,7 @@ they appear whole or not at all, and each kind keeps only the entries used last.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -15,6 +16,8 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from ebpf_lab.errors import MissingFeature
 
 _KEPT = {"vmlinux": 4, "pch": 4, "objects": 500}
 
@@ -64,25 +67,44 @@ def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     name : str
         A :func:`digest`.
     make : callable
-        Fills the empty directory it is given; what it raises passes through and leaves nothing behind.
+        Fills the empty directory it is given; what it raises leaves nothing behind.
+
+    Raises
+    ------
+    MissingFeature
+        It cannot be written.
     """
     place = root() / kind / name
     if place.is_dir():
         _touch(place)
         return place
+    try:
+        _fill(place, make)
+        _prune(place.parent, _KEPT[kind])
+    except OSError as error:
+        raise MissingFeature(
+            f"cannot write to {root()}, where the lab keeps what it compiled",
+            why=str(error),
+            hint="free some space there, or name another directory in XDG_CACHE_HOME",
+        ) from error
+    return place
+
+
+def _fill(place: Path, make: Callable[[Path], None]) -> None:
     place.parent.mkdir(mode=0o700, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
     try:
         make(work)
         for file in work.iterdir():
             _sync(file)
-        # ENOTEMPTY: another process made the same entry meanwhile, which is as good.
-        with contextlib.suppress(OSError):
+        try:
             work.rename(place)
+        except OSError as error:
+            # Another process made the same entry meanwhile, which is as good.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _prune(place.parent, _KEPT[kind])
-    return place
 
 
 def load(kind: str, name: str) -> bytes | None:

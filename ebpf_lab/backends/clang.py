@@ -18,7 +18,7 @@ from pathlib import Path
 from ebpf_lab.backends import cache, vmlinux
 from ebpf_lab.backends.additions import FILE, Additions
 from ebpf_lab.diagnose.clang import compile_error, parse
-from ebpf_lab.errors import CompileError, MissingFeature
+from ebpf_lab.errors import MissingFeature
 
 CELL = "cell.c"
 """The name under which clang sees the learner's text."""
@@ -155,28 +155,26 @@ def _include(headers: Iterable[str]) -> tuple[str, ...]:
 
 
 def _precompiled(added: Additions) -> tuple[str, ...]:
-    """The same headers, precompiled where they are many."""
+    """The same headers, precompiled where they are many and the cache has room for it."""
     if not added.kernel_types:
         return _included(added)
 
     def make(directory: Path) -> None:
         lines = "".join(f"#include <{header}>\n" for header in added.headers)
-        done = subprocess.run(
+        subprocess.run(
             # Its headers are part of its name: when their files were written does not matter.
             [*_command(added), "-Xclang", "-fno-pch-timestamp", "-x", "c-header", "-", "-o", "headers.pch"],
             cwd=directory,
             input=lines.encode(),
             capture_output=True,
-            check=False,
+            check=True,
         )
-        if done.returncode:
-            log = done.stderr.decode("utf-8", "replace")
-            raise CompileError(
-                "clang cannot compile the kernel's headers", why="vmlinux.h does not suit it", log=log
-            )
 
     name = cache.digest(*added.headers, *_command(added), *_identity(added))
-    made = cache.entry("pch", name, make) / "headers.pch"
+    try:
+        made = cache.entry("pch", name, make) / "headers.pch"
+    except (MissingFeature, subprocess.CalledProcessError):
+        return _included(added)
     return ("-include-pch", str(made), *_include(added.more))
 
 

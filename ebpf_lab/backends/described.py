@@ -13,16 +13,14 @@ _QUALIFIERS = (Kind.CONST, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG, Kind.REST
 
 
 def event_types(btf: Btf, names: Sequence[str]) -> dict[str, CType]:
-    """The types of the variables that the lab put behind the text, by the name of the event type.
+    """The types of the variables that the lab put behind the text, by their names in C.
 
     A name is missing where the text declares no such type at file scope.
     """
     found: dict[str, CType] = {}
     for number, name in enumerate(names):
         variable = btf.find(Kind.VAR, f"{TYPE_VARIABLE}{number}")
-        if variable is None or name in found:
-            continue
-        made = _pointed_at(btf, btf.type(variable).size_or_type)
+        made = _pointed_at(btf, btf.type(variable).size_or_type) if variable is not None else None
         if made is not None and made.size:
             found[name] = made
     return found

@@ -45,7 +45,7 @@ def loaded(opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str],
         Its types.
     spec : ProgramSpec
     types : sequence of str
-        Event types by number of their variable (:class:`~ebpf_lab.backends.additions.Additions`).
+        Event types in C, by number of their variable (:class:`~ebpf_lab.backends.additions.Additions`).
     with_log : bool
         Hand over what the verifier said, too.
     """
@@ -117,7 +117,7 @@ def _is_learners(found: LoadedMap) -> bool:
 def _stream(stream: Stream, maps: Mapping[str, LoadedMap], types: Mapping[str, CType]) -> LoadedStream:
     if stream.kind == "printk":
         return LoadedStream(stream.name, stream.kind, None, why=stream.why)
-    unknown = [name for name in stream.structs if name not in types]
+    unknown = [name for name in stream.c_types if name not in types]
     why = stream.why
     if unknown:
         why = f"{unknown[0]} is not a complete type at file scope (is it defined within a function?)"
@@ -125,7 +125,7 @@ def _stream(stream: Stream, maps: Mapping[str, LoadedMap], types: Mapping[str, C
         stream.name,
         stream.kind,
         maps.get(stream.name),
-        () if unknown else tuple(types[name] for name in stream.structs),
+        () if unknown else tuple(types[name] for name in stream.c_types),
         why,
     )
 

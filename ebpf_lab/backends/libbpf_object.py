@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -170,18 +171,20 @@ class BpfObject:
     def __init__(self, elf: bytes) -> None:
         self._library = libbpf_api.library()
         self._elf = elf  # libbpf reads from it
-        libbpf_api.exclusive.acquire()
-        try:
+        self.programs: dict[str, BpfProgram] = {}
+        with contextlib.ExitStack() as held:
+            held.enter_context(libbpf_api.exclusive)
             libbpf_api.messages()
             options = libbpf_api.OpenOptions(ctypes.sizeof(libbpf_api.OpenOptions), b"lab")
             self._handle = self._library.bpf_object__open_mem(elf, len(elf), ctypes.byref(options))
             if not self._handle:
                 raise LoadFailed(ctypes.get_errno(), libbpf_api.messages())
-        except BaseException:
-            libbpf_api.exclusive.release()
-            raise
-        self.programs = {made.name: made for made in map(BpfProgram, self._each("program"))}
-        self.maps = {made.name: made for made in map(BpfMap, self._each("map"))}
+            held.callback(self._library.bpf_object__close, self._handle)
+            for program in map(BpfProgram, self._each("program")):
+                held.callback(program.close)
+                self.programs[program.name] = program
+            self.maps = {made.name: made for made in map(BpfMap, self._each("map"))}
+            self._held = held.pop_all()
 
     def __enter__(self) -> BpfObject:
         return self
@@ -189,10 +192,7 @@ class BpfObject:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._library.bpf_object__close(self._handle)
-        libbpf_api.exclusive.release()
-        for program in self.programs.values():
-            program.close()
+        self._held.close()
 
     @property
     def btf(self) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
+import os
 from pathlib import Path
 
 from ebpf_lab.backends import cache, libbpf_api
@@ -55,14 +57,18 @@ def header_directory() -> Path:
     Types come from ``/sys/kernel/btf/vmlinux``; those of modules are not in it.
     """
     # Another libbpf may write the same types as other text.
-    return cache.entry("vmlinux", cache.digest(identity(), libbpf_api.version(), _HEAD, _TAIL), _write)
+    with libbpf_api.exclusive:
+        return cache.entry("vmlinux", cache.digest(identity(), libbpf_api.version(), _HEAD, _TAIL), _write)
 
 
 def _write(directory: Path) -> None:
     library = libbpf_api.library()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.fopen.restype = ctypes.c_void_p
-    stream = ctypes.c_void_p(libc.fopen(bytes(directory / "vmlinux.h"), b"w"))
+    path = directory / "vmlinux.h"
+    stream = ctypes.c_void_p(libc.fopen(bytes(path), b"w"))
+    if not stream:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
     btf = library.btf__parse(bytes(KERNEL_BTF), None)
     # libbpf asks for a callback void (*)(void *ctx, const char *format, va_list): vfprintf is one.
     write = ctypes.cast(libc.vfprintf, ctypes.c_void_p)
@@ -76,12 +82,12 @@ def _write(directory: Path) -> None:
     finally:
         library.btf_dump__free(dump)
         library.btf__free(btf)
-        closed = libc.fclose(stream)
+        unwritten = libc.ferror(stream) | libc.fclose(stream)
     if failed:
         raise MissingFeature(
             "vmlinux.h cannot be made from the kernel's BTF",
             why=f"libbpf {libbpf_api.version()} does not understand it: it may be older than the kernel",
             log=libbpf_api.messages(),
         )
-    if closed:
-        raise OSError(ctypes.get_errno(), "vmlinux.h cannot be written", str(directory))
+    if unwritten:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
