@@ -29,7 +29,7 @@ class StreamBytes:
     """What came of one stream; ``stats.undecoded`` is not known before the frame is built."""
 
     stream: LoadedStream
-    batches: tuple[Batch, ...]
+    batches: list[Batch]
     stats: StreamStats
 
 
@@ -80,7 +80,9 @@ class Results:
     @cached_property
     def _built(self) -> dict[str, BuiltFrames]:
         return {
-            each.stream.name: build(each.stream.types, each.batches, self._clock, stacks=self._stack_names)
+            each.stream.name: build(
+                each.stream.types, each.batches, self._clock, stacks=self._stack_names, release=True
+            )
             for each in self._streams
             if each.stream.kind != "printk"
         }
@@ -102,7 +104,10 @@ class Results:
     @cached_property
     def maps(self) -> dict[str, pd.DataFrame]:
         """Maps by name, typed."""
-        frames = {each.name: map_frame(each, read.keys, read.values) for each, read in self._contents}
+        frames = {
+            each.name: map_frame(each, read.keys, read.values, self._clock, stacks=self._stack_names)
+            for each, read in self._contents
+        }
         frames |= {each.name: stack_frame(stacks, self._kernel.lookup) for each, stacks in self._stacks}
         return frames
 

@@ -127,7 +127,7 @@ class Running:
             streams = [
                 StreamBytes(
                     stream=stream,
-                    batches=tuple(collected.batches),
+                    batches=list(collected.batches),
                     stats=StreamStats(
                         delivered=collected.delivered,
                         dropped=collected.reader.lost + losses.get(stream.name, 0),

@@ -129,7 +129,9 @@ class Trace:
     def wait(self) -> Self:
         """Wait for the trace's own end; an interrupt ends it and keeps what came so far."""
         with contextlib.suppress(KeyboardInterrupt):
-            self._finished.wait()
+            # In steps: a signal that another thread took is seen only when this one runs.
+            while not self._finished.wait(0.1):
+                pass
         return self.stop()
 
     @property

@@ -1,0 +1,165 @@
+"""``%%bpf`` cells and the ``%bpf`` line, in an IPython shell of the test's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from support.texts import seek_stream
+from traitlets.config import Config
+
+import ebpf_lab
+
+pytestmark = pytest.mark.needs("tracepoint", "ringbuf", "libbpf", "clang", "btf")
+
+_NO_HISTORY = Config({"HistoryManager": {"enabled": False}})  # its thread and file would outlive the test
+EMPTY = "\n"
+REJECTED = """
+SEC("tracepoint/syscalls/sys_enter_lseek")
+int loops(void *ctx)
+{
+    for (volatile int i = 0; i >= 0; i++)
+        ;
+    return 0;
+}
+"""
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance(colors="nocolor", config=_NO_HISTORY)
+    made.run_line_magic("load_ext", "ebpf_lab")
+    yield made
+    made.run_line_magic("bpf", "stop")
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return seek_stream("libbpf", "ringbuf")
+
+
+def _cell(shell: InteractiveShell, line: str, text: str) -> Any:
+    return shell.run_cell_magic("bpf", line, text)
+
+
+def test_the_cell_returns_the_frame_and_prints_the_header(
+    shell: InteractiveShell, text: str, seek: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = _cell(shell, f"-- {seek} 23", text)
+    assert isinstance(frame, pd.DataFrame)
+    assert len(frame) == 23
+    assert "23 events" in capsys.readouterr().out
+
+
+def test_the_result_is_bound_by_name(shell: InteractiveShell, text: str, seek: Path) -> None:
+    assert _cell(shell, f"-o found -- {seek} 23", text) is None
+    assert len(shell.user_ns["found"]) == 23
+    assert shell.user_ns["_bpf"].stats["events"].delivered == 23
+
+
+def test_what_the_command_prints_is_shown(
+    shell: InteractiveShell, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _cell(shell, "-- sh -c 'echo said $((6 * 7)) {times}'", text)
+    assert "said 42 {times}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "error", "words"),
+    [
+        ("", EMPTY, ebpf_lab.UsageProblem, "no C here"),
+        ("-t -5", None, ebpf_lab.UsageProblem, "-5"),
+        ("--nosuch", None, ebpf_lab.UsageProblem, "--nosuch"),
+        ("-t 1", "int broken(", ebpf_lab.LabError, "line 1"),
+        ("-t 1", REJECTED, ebpf_lab.VerifierRejected, "loops"),
+        ("-- no-such-command", None, ebpf_lab.CommandFailed, "no-such-command"),
+        ("-t 1 --attach nofn=tracepoint:sched:sched_switch", None, ebpf_lab.UsageProblem, "nofn"),
+        ("-t 1 --set nothing=1", None, ebpf_lab.UsageProblem, "nothing"),
+    ],
+    ids=["empty", "negative time", "unknown option", "broken C", "rejected", "command", "attach", "set"],
+)
+def test_bad_input_is_one_error_and_the_next_cell_works(
+    shell: InteractiveShell, text: str, seek: Path, line: str, body: str | None, error: type, words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        _cell(shell, line, text if body is None else body)
+    shown = caught.value._render_traceback_()
+    assert shown[0].startswith(type(caught.value).__name__)
+    assert not any("Traceback" in part for part in shown)
+    assert len(_cell(shell, f"-- {seek} 23", text)) == 23
+
+
+def test_an_interrupt_returns_what_came(shell: InteractiveShell, text: str, seek: Path) -> None:
+    command = f"-- sh -c '{seek} 23; exec sleep 1000'"
+    timer = threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    frame = _cell(shell, command, text)
+    timer.join()
+    assert len(frame) == 23
+
+
+def test_background_status_and_stop(shell: InteractiveShell, text: str, seek: Path) -> None:
+    _cell(shell, "--bg -o running", text)
+    subprocess.run([seek, "23"], check=True)
+    status = shell.run_line_magic("bpf", "status")
+    assert status["name"].tolist() == ["running"]
+    frame = shell.run_line_magic("bpf", "stop running")
+    assert len(frame) == 23
+    assert shell.run_line_magic("bpf", "status").empty
+
+
+def test_running_a_cell_again_detaches_its_first_trace(
+    shell: InteractiveShell, text: str, seek: Path
+) -> None:
+    _cell(shell, "--bg -o first", text)
+    first = shell.user_ns["first"]
+    _cell(shell, "--bg -o first", text)
+    assert not first.running
+    subprocess.run([seek, "23"], check=True)
+    assert len(shell.run_line_magic("bpf", "stop first")) == 23
+    assert len(first.frame) == 0
+
+
+def test_two_cells_with_the_same_program_both_see_everything(
+    shell: InteractiveShell, text: str, seek: Path
+) -> None:
+    _cell(shell, "--bg -o one", text)
+    frame = _cell(shell, f"-- {seek} 23", text + "\n// the other cell\n")
+    assert len(frame) == 23
+    assert len(shell.run_line_magic("bpf", "stop one")) == 23
+
+
+def test_probes(shell: InteractiveShell) -> None:
+    found = shell.run_line_magic("bpf", "probes tracepoint:syscalls:sys_enter_open*")
+    assert "syscalls:sys_enter_openat" in found["probe"].tolist()
+
+
+def test_show_puts_a_snippet_into_the_next_cell(shell: InteractiveShell) -> None:
+    shell.run_line_magic("bpf", "show exec_ring.libbpf")
+    assert shell.rl_next_input.startswith("%%bpf -- sh -c ")
+    assert "bpf_ringbuf_reserve" in shell.rl_next_input
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("statsu", "status"), ("stop nobody", "nobody"), ("show exec_rign", "exec_ring"), ("probes", "pattern")],
+)
+def test_a_line_that_cannot_be_meant(shell: InteractiveShell, line: str, words: str) -> None:
+    with pytest.raises(ebpf_lab.UsageProblem) as caught:
+        shell.run_line_magic("bpf", line)
+    assert words in caught.value.block()
+
+
+def test_doctor(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_line_magic("bpf", "doctor")
+    assert "tracepoint" in capsys.readouterr().out
