@@ -101,10 +101,10 @@ class Collector:
                     for fd in stream.reader.fds:
                         epoll.register(fd, select.EPOLLIN)
                 while not self._stop.is_set():
-                    epoll.poll(_POLL_SECONDS)
-                    while (taken := self._drain()) > _BUSY_BYTES and not self._stop.is_set():
+                    ready = epoll.poll(_POLL_SECONDS)
+                    while self._drain() > _BUSY_BYTES and not self._stop.is_set():
                         pass
-                    if taken:
+                    if ready:  # also when nothing came: a record still being written stays readable
                         self._stop.wait(_PAUSE_SECONDS)
                 deadline = time.monotonic() + _LAST_SECONDS
                 while self._drain() and time.monotonic() < deadline:

@@ -54,6 +54,7 @@ class Results:
         seconds: float,
         clock: TraceClock,
         filtered: bool,
+        unseen: int,
     ) -> None:
         self.spec = spec
         self.seconds = seconds
@@ -65,6 +66,7 @@ class Results:
         self._uncounted = uncounted
         self._clock = clock
         self._filtered = filtered
+        self._unseen = unseen
 
     @cached_property
     def _kernel(self) -> KernelSymbols:
@@ -165,6 +167,8 @@ class Results:
         notes += [
             f"{each.name}: too large, read in part" for each, read in self._contents if not read.complete
         ]
+        if self._unseen:
+            notes.append(f"only: {self._unseen:,} reports of a fork or exit were lost: events may be missing")
         for name, program in self._programs.items():
             if program.missed:
                 notes.append(

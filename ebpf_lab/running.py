@@ -148,6 +148,7 @@ class Running:
             seconds=seconds,
             clock=self._clock,
             filtered=self._tracker is not None,
+            unseen=self._tracker.lost if self._tracker else 0,
         )
 
     def close(self) -> None:

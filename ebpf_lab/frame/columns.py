@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ebpf_lab.frame.distinct import Values, byte_words, decode, factorise, text_words
+from ebpf_lab.frame.distinct import Values, byte_words, decode, factorise, run_heads, text_words
 from ebpf_lab.frame.hexint import HexArray
 from ebpf_lab.frame.layout import Bits, Column, Kind
 from ebpf_lab.source.ctype import Enum
@@ -87,7 +87,13 @@ class _Text:
         self._values = Values(count, decode)
 
     def put(self, rows: Rows, block: Bytes) -> None:
-        codes, distinct = factorise(text_words(_bytes(self._column, block)), len(block))
+        data = _bytes(self._column, block)
+        heads = run_heads(data)
+        if heads is None:
+            codes, distinct = factorise(text_words(data), len(data))
+        else:
+            codes, distinct = factorise(text_words(data[heads]), len(heads))
+            codes = np.repeat(codes, np.diff(heads, append=len(data)))
         self._values.put(rows, codes, distinct)
 
     def array(self) -> Any:

@@ -20,6 +20,9 @@ _ONES = np.uint64(0x0101_0101_0101_0101)
 _HIGHS = np.uint64(0x8080_8080_8080_8080)
 _MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 
+_RUN_WIDTH = 32
+"""Comparing wider rows with each other costs more than it saves."""
+
 
 def byte_words(data: NDArray[np.uint8]) -> Words:
     """Split ``(n, width)`` bytes into words."""
@@ -50,6 +53,28 @@ def text_words(data: NDArray[np.uint8]) -> Words:
     while len(words) > 1 and not words[-1].any():
         words.pop()
     return words
+
+
+def run_heads(data: NDArray[np.uint8]) -> NDArray[np.intp] | None:
+    """Find where ``(n, width)`` bytes begin to differ from the row before.
+
+    A process makes many events in a row, so that a comm is mostly the one before: only the first of each run
+    needs a closer look.
+
+    Returns
+    -------
+    (k,) intp or None
+        The first row of each run of equal rows; None where looking for runs does not pay, because rows are
+        wide or runs are short.
+    """
+    if data.shape[1] > _RUN_WIDTH or not len(data):
+        return None
+    differs = np.zeros(len(data), bool)
+    differs[0] = True
+    for word in byte_words(data):
+        differs[1:] |= word[1:] != word[:-1]
+    heads = np.flatnonzero(differs)
+    return heads if len(heads) * 4 <= len(data) else None
 
 
 def _word(data: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:
