@@ -44,6 +44,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "bpf_map__value_size": (c_uint32, [c_void_p]),
     "bpf_map__max_entries": (c_uint32, [c_void_p]),
     "bpf_map__is_internal": (c_bool, [c_void_p]),
+    "bpf_map__set_autocreate": (c_int, [c_void_p, c_bool]),
     "bpf_map__initial_value": (c_void_p, [c_void_p, POINTER(c_size_t)]),
     "bpf_map__set_initial_value": (c_int, [c_void_p, c_char_p, c_size_t]),
 }

@@ -153,6 +153,10 @@ class BpfMap:
     def initial(self, value: bytes) -> None:
         self._library.bpf_map__set_initial_value(self._handle, value, len(value))
 
+    def skip(self) -> None:
+        """Leave this map out when the object is loaded."""
+        self._library.bpf_map__set_autocreate(self._handle, False)
+
 
 class BpfObject:
     """An opened object; a context manager, which closes it and every descriptor that was not duplicated.
@@ -171,7 +175,9 @@ class BpfObject:
     def __init__(self, elf: bytes) -> None:
         self._library = libbpf_api.library()
         self._elf = elf  # libbpf reads from it
+        self._tried = False
         self.programs: dict[str, BpfProgram] = {}
+        self.maps: dict[str, BpfMap] = {}
         with contextlib.ExitStack() as held:
             held.enter_context(libbpf_api.exclusive)
             libbpf_api.messages()
@@ -180,10 +186,11 @@ class BpfObject:
             if not self._handle:
                 raise LoadFailed(ctypes.get_errno(), libbpf_api.messages())
             held.callback(self._library.bpf_object__close, self._handle)
+            held.callback(self._forget_modules)
             for program in map(BpfProgram, self._each("program")):
                 held.callback(program.close)
                 self.programs[program.name] = program
-            self.maps = {made.name: made for made in map(BpfMap, self._each("map"))}
+            self.maps |= {made.name: made for made in map(BpfMap, self._each("map"))}
             self._held = held.pop_all()
 
     def __enter__(self) -> BpfObject:
@@ -211,10 +218,21 @@ class BpfObject:
             The kernel, or libbpf before it, refused something; nothing stays loaded.
         """
         libbpf_api.messages()
+        self._tried = True
         result = self._library.bpf_object__load(self._handle)
         if result < 0:
             logs = {name: program.log for name, program in self.programs.items()}
             raise LoadFailed(-result, libbpf_api.messages(), {name: log for name, log in logs.items() if log})
+
+    def _forget_modules(self) -> None:
+        # To find a target in BTF, libbpf opens that of every module, and only loading closes them again
+        # (seen with libbpf 1.1): load nothing, if nothing was loaded.
+        if not self._tried:
+            for program in self.programs.values():
+                program.skip()
+            for map_ in self.maps.values():
+                map_.skip()
+            self._library.bpf_object__load(self._handle)
 
     def _each(self, what: str) -> Iterator[int]:
         step = getattr(self._library, f"bpf_object__next_{what}")

@@ -85,7 +85,7 @@ _RULES: tuple[tuple[str, Callable[[str, str], Cause]], ...] = (
     ),
     (
         # Linux 6.1 knows no such helper for programs that may not sleep.
-        r"might sleep in a non-sleepable|(?:cannot use helper|unknown func) bpf_copy_from_user",
+        r"in a? ?non-sleepable prog|(?:cannot use helper|unknown func) bpf_copy_from_user",
         _say(
             "this helper may wait, for instance for the disk: only a sleepable program may call it",
             'a sleepable section, such as SEC("uprobe.s")',

@@ -51,8 +51,8 @@ EMPTY = "int program(void *ctx) { return 0; }\n"
         ("raw_tp/sys_enter", ProgType.RAW_TRACEPOINT),
         ("raw_tracepoint/sys_enter", ProgType.RAW_TRACEPOINT),
         ("tp_btf/sys_enter", ProgType.TRACING),
-        ("kprobe/do_unlinkat", ProgType.KPROBE),
-        ("kretprobe/do_unlinkat", ProgType.KPROBE),
+        ("kprobe/vfs_open", ProgType.KPROBE),
+        ("kretprobe/vfs_open", ProgType.KPROBE),
         ("ksyscall/unlinkat", ProgType.KPROBE),
         ("uprobe/libc:printf", ProgType.KPROBE),
         ("uprobe.s/libc:printf", ProgType.KPROBE),
@@ -77,7 +77,7 @@ def test_each_kind_of_section_loads(section: str, program_type: ProgType) -> Non
         ("raw_tp/sys_enter", "rawtracepoint:sys_exit", ProgType.RAW_TRACEPOINT),
         ("tp_btf", "tp_btf:sys_exit", ProgType.TRACING),
         ("uprobe", "uprobe:libc:printf", ProgType.KPROBE),
-        ("my_own_name", "kprobe:do_unlinkat", ProgType.KPROBE),
+        ("my_own_name", "kprobe:vfs_open", ProgType.KPROBE),
         ("my_own_name", "tp_btf:sys_exit", ProgType.TRACING),
     ],
 )
@@ -103,9 +103,9 @@ def test_a_sleepable_program_may_call_a_sleepable_helper(section: str, probe: st
 
 
 @pytest.mark.needs("fentry")
-@pytest.mark.parametrize("section", ["fentry/do_unlinkat", "fexit/do_unlinkat", "fentry"])
+@pytest.mark.parametrize("section", ["fentry/vfs_open", "fexit/vfs_open", "fentry"])
 def test_fentry_loads(section: str) -> None:
-    probe = None if "/" in section else {"program": "fentry:do_unlinkat"}
+    probe = None if "/" in section else {"program": "fentry:vfs_open"}
     loaded = load(f'SEC("{section}") {EMPTY}', attach=probe)
     assert [each.program_type for each in loaded.programs] == [ProgType.TRACING]
     loaded.close()

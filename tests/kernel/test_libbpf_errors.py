@@ -194,6 +194,13 @@ def test_a_tracepoint_that_btf_does_not_have() -> None:
     assert error.what == "tp_btf:no_such_tracepoint: the kernel's BTF has no such tracepoint"
 
 
+@pytest.mark.needs("fentry")
+def test_a_function_that_btf_does_not_have() -> None:
+    error = error_of('SEC("fentry/no_such_function") int produce(u64 *ctx) { return 0; }')
+    assert isinstance(error, AttachError)
+    assert error.what == "fentry:no_such_function: the kernel's BTF has no such function"
+
+
 @pytest.mark.needs("!fentry")
 def test_a_kind_of_program_that_this_kernel_lacks() -> None:
     error = error_of('SEC("fentry/do_unlinkat") int produce(u64 *ctx) { return 0; }')

@@ -114,6 +114,12 @@ def test_the_null_check_names_the_variable_of_the_line() -> None:
     assert of_rejection("R6 invalid mem access 'mem_or_null'", text, "c->x = 1;").hint == ""
 
 
+def test_the_words_of_newer_kernels() -> None:
+    # Linux 7.2.
+    error = "sleepable helper bpf_copy_from_user#148 in non-sleepable prog"
+    assert of_rejection(error, "", "").hint == 'a sleepable section, such as SEC("uprobe.s")'
+
+
 def test_an_unknown_rejection_keeps_the_kernels_words_alone() -> None:
     error = rejected("0: (95) exit\nsomething new\nprocessed 1 insns\n", function="f", text="")
     assert (error.what, error.why, error.hint) == ("f: something new", "", "")
