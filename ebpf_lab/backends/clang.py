@@ -23,6 +23,7 @@ from ebpf_lab.errors import MissingFeature
 CELL = "cell.c"
 """The name under which clang sees the learner's text."""
 
+_TEXT = (CELL, f"./{CELL}")
 _OWN_HEADERS = Path(__file__).parent / "include"
 _LIBBPF_HEADERS = (Path("/usr/local/include/bpf"), Path("/usr/include/bpf"))
 _NEWEST, _OLDEST = 30, 11
@@ -84,16 +85,25 @@ def object_of(text: str, added: Additions, *, use_cache: bool, taken_for_libbpf:
 
 
 def _compile(text: str, added: Additions, taken_for_libbpf: str) -> bytes:
-    made, log = _run(added.behind(text), _precompiled(added), added)
+    headers = _precompiled(added)
+    made, log = _run(added.behind(text), headers, added)
     if made:
         return made
+    messages = parse(log)
+    files = {message.file for message in (*messages, *(note for each in messages for note in each.notes))}
+    if FILE not in files and any(
+        message.file in _TEXT for message in messages if message.severity == "error"
+    ):
+        raise _failed(log, text, taken_for_libbpf)
     # The lab's own part must not show in the learner's errors: the text is compiled alone, which also
     # leaves out the precompiled header, should that be the trouble.
-    bad = {message.line for message in parse(log) if message.file == FILE}
+    bad = {message.line for message in messages if message.file == FILE}
     alone, alone_log = _run(text, _included(added), added)
     if alone:
         made, log = _run(added.without(bad).behind(text), _included(added), added)
         if made:
+            if not bad:
+                _forget(headers)
             return made
     raise _failed(log if alone else alone_log, text, taken_for_libbpf)
 
@@ -101,10 +111,12 @@ def _compile(text: str, added: Additions, taken_for_libbpf: str) -> bytes:
 def _failed(log: str, text: str, taken_for_libbpf: str) -> Exception:
     if "unknown target triple 'bpf'" in log or "No available targets are compatible" in log:
         return MissingFeature(
-            f"{_clang()} cannot compile for BPF", why="it was built without the BPF target", log=log,
+            f"{_clang()} cannot compile for BPF",
+            why="it was built without the BPF target",
             hint="sudo apt install clang",
-        )  # fmt: skip
-    return compile_error(log, text, files=(CELL, f"./{CELL}"), taken_for_libbpf=taken_for_libbpf)
+            log=log,
+        )
+    return compile_error(log, text, files=_TEXT, taken_for_libbpf=taken_for_libbpf)
 
 
 def _run(text: str, headers: tuple[str, ...], added: Additions) -> tuple[bytes | None, str]:
@@ -176,6 +188,12 @@ def _precompiled(added: Additions) -> tuple[str, ...]:
     except (MissingFeature, subprocess.CalledProcessError):
         return _included(added)
     return ("-include-pch", str(made), *_include(added.more))
+
+
+def _forget(headers: tuple[str, ...]) -> None:
+    """Remove a precompiled header that clang cannot read: the next compilation makes it anew."""
+    if headers[0] == "-include-pch":
+        shutil.rmtree(Path(headers[1]).parent, ignore_errors=True)
 
 
 @functools.cache
