@@ -48,8 +48,12 @@ def filter_for(stream: LoadedStream, tracker: ChildTracker) -> Callable[[Batch],
             hint="e->pid = bpf_get_current_pid_tgid() >> 32;",
         )
 
+    longest = places[max(places)]
+
     def mark(batch: Batch) -> NDArray[np.bool_]:
-        offsets = next((found for size, found in places.items() if batch.fits(size)), ())
+        # An event may be sent cut short behind its last member that is used: its head is as declared.
+        whole = next((found for size, found in places.items() if batch.fits(size)), longest)
+        offsets = [at for at in whole if at + 4 <= batch.record_size]
         columns = (np.ascontiguousarray(batch.data[:, at : at + 4]).view(np.uint32)[:, 0] for at in offsets)
         return own(columns, len(batch))
 
