@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // title:    Who opens which file (kprobe, perf buffer)
-// teaches:  kprobe arguments, strings from user memory, per-CPU scratch memory, events of varying size
+// teaches:  kprobe arguments, strings from user memory, per-CPU scratch memory
 // attach:   ksyscall:openat
 // needs:    kprobe, perfbuf, bcc, headers
 // workload: i=0; while [ $i -lt 23 ]; do cat /etc/hostname; i=$((i + 1)); done
@@ -38,12 +38,8 @@ int syscall__openat(struct pt_regs *ctx, int dfd, const char __user *filename, i
     event->uid = bpf_get_current_uid_gid();  // the lower half; the group is in the upper one
     event->flags = flags;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    long length = bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
-    if (length < 0)  // not in memory
-        length = 0;
+    bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
 
-    // The buffer takes a copy: of the name's used part, not of all 4096 bytes.
-    u64 size = __builtin_offsetof(struct event, filename) + length;
-    events.perf_submit(ctx, event, size);
+    events.perf_submit(ctx, event, sizeof(*event));
     return 0;
 }

@@ -54,8 +54,8 @@ int BPF_KSYSCALL(open_enter, int dfd, const char *filename, int flags)
     event->uid = bpf_get_current_uid_gid();  // the lower half; the group is in the upper one
     event->flags = flags;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    long length = bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
-    if (length < 0)  // not in memory
+    u64 length = bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
+    if (length > sizeof(event->filename))  // an error (not in memory) is negative: a huge number here
         length = 0;
 
     // The buffer takes a copy: of the name's used part, not of all 4096 bytes.
