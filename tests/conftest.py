@@ -16,6 +16,10 @@ LEAK_CHECKED = {"kernel", "snippets"}
 pytest_plugins = ["pytester"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run all that loads programs in the virtual machines")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", 'needs(*names): skip where the machine lacks a feature ("!name": where it has it)'

@@ -25,12 +25,27 @@ class Suite:
     arguments: tuple[str, ...]
 
 
-SUITES = (
-    Suite("6.1", ("tests/kernel", "tests/snippets")),
-    Suite("6.12", ("tests/kernel", "tests/snippets")),
+PROGRAMS = ("tests/snippets", "tests/kernel/test_probes.py", "tests/kernel/test_streams.py")
+"""Each snippet, each kind of probe and each kind of stream, in both dialects."""
+
+QUICK = (
+    Suite("6.1", PROGRAMS),
+    Suite("6.12", PROGRAMS),
     # Debian 12's bcc is too old for this kernel but for small programs.
+    Suite("7.2", (*PROGRAMS, "-k", "not bcc")),
+)
+FULL = (
+    Suite("6.1", ("tests/kernel", "tests/snippets", "tests/notebooks")),
+    Suite("6.12", ("tests/kernel", "tests/snippets", "tests/notebooks")),
     Suite("7.2", ("tests/kernel", "tests/snippets", "-k", "not bcc")),
 )
+"""Everything that loads programs: an hour and more under emulation."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "suite" in metafunc.fixturenames:
+        suites = FULL if metafunc.config.getoption("full") else QUICK
+        metafunc.parametrize("suite", suites, ids=[suite.kernel for suite in suites])
 
 
 class Lines:
@@ -49,7 +64,6 @@ class Lines:
         pass
 
 
-@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.kernel)
 def test_suite_passes_under_kernel(suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last: list[str] = []
 
