@@ -17,7 +17,7 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="run all that loads programs in the virtual machines")
+    parser.addoption("--full", action="store_true", help="load every program under every kernel")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -251,9 +251,7 @@ def test_argument_that_cannot_be_meant(arguments: dict[str, object], words: str)
 @each_backend
 def test_event_type_that_does_not_exist(backend: str, seek: Path) -> None:
     with pytest.raises(ebpf_lab.UsageProblem, match="struct evnt"):
-        ebpf_lab.trace(
-            seek_stream(backend, "ringbuf"), event={"events": "evnt"}, command=[str(seek), "23"]
-        )
+        ebpf_lab.trace(seek_stream(backend, "ringbuf"), event={"events": "evnt"}, command=[str(seek), "23"])
 
 
 # The command

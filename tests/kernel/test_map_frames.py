@@ -18,11 +18,11 @@ CALLS = 23
 
 _DECLARATIONS = {
     "libbpf": """
-struct slot { u64 calls; s64 last; };
+struct tally { u64 calls; s64 last; };
 #define MAP(kind, entries, k, v) \\
     __uint(type, BPF_MAP_TYPE_##kind); __uint(max_entries, entries); __type(key, k); __type(value, v)
 struct { MAP(HASH, 64, u32, u64); } counts SEC(".maps");
-struct { MAP(ARRAY, 4, u32, struct slot); } slots SEC(".maps");
+struct { MAP(ARRAY, 4, u32, struct tally); } slots SEC(".maps");
 struct { MAP(PERCPU_ARRAY, 1, u32, u64); } per_cpu SEC(".maps");
 struct { MAP(PERCPU_HASH, 8, s64, u64); } parity SEC(".maps");
 struct { MAP(LRU_HASH, 1000, s64, u32); } seen SEC(".maps");
@@ -42,7 +42,6 @@ struct {
 
 #define LOOKUP(map, key) bpf_map_lookup_elem(&map, key)
 #define UPDATE(map, key, value) bpf_map_update_elem(&map, key, value, BPF_ANY)
-#define STACK(map) bpf_get_stackid(ctx, &map, 0)
 
 static __always_inline u32 log2l(u64 value)
 {
@@ -56,9 +55,9 @@ static __always_inline u32 log2l(u64 value)
 #define COUNT_POWER(map, number) { u32 power = log2l(number); u64 *n = LOOKUP(map, &power); if (n) *n += 1; }
 """,
     "bcc": """
-struct slot { u64 calls; s64 last; };
+struct tally { u64 calls; s64 last; };
 BPF_HASH(counts, u32, u64, 64);
-BPF_ARRAY(slots, struct slot, 4);
+BPF_ARRAY(slots, struct tally, 4);
 BPF_PERCPU_ARRAY(per_cpu, u64, 1);
 BPF_PERCPU_HASH(parity, s64, u64, 8);
 BPF_TABLE("lru_hash", s64, u32, seen, 1000);
@@ -77,7 +76,7 @@ _BODY = {
         *count += 1;
     else
         UPDATE(counts, &key, &one);
-    struct slot *slot = LOOKUP(slots, &slot_key);
+    struct tally *slot = LOOKUP(slots, &slot_key);
     if (slot) {
         slot->calls += 1;
         slot->last = -offset;
@@ -93,19 +92,13 @@ _BODY = {
         UPDATE(parity, &odd, &one);
     UPDATE(seen, &offset, &thread);
     COUNT_POWER(hist, offset + 1)
-    int place = STACK(stacks);
-    u64 *times = LOOKUP(places, &place);
-    if (times)
-        *times += 1;
-    else
-        UPDATE(places, &place, &one);
 """,
     "bcc": """
     u64 number = offset;
     u32 key = number % 5, thread = bpf_get_current_pid_tgid();
     int slot_key = number % 4, first = 0;
     counts.increment(key);
-    struct slot *slot = slots.lookup(&slot_key);
+    struct tally *slot = slots.lookup(&slot_key);
     if (slot) {
         slot->calls += 1;
         slot->last = -offset;
@@ -119,8 +112,40 @@ _BODY = {
         *both += 1;
     seen.update(&offset, &thread);
     hist.increment(bpf_log2l(offset + 1));
-    int place = stacks.get_stackid(args, 0);
+""",
+}
+
+# The kernel's stack is had from a raw tracepoint: the registers that older kernels hand to a system call's
+# tracepoint are the process's.
+_STACKS = {
+    "libbpf": """
+#include <bpf/bpf_core_read.h>
+SEC("raw_tp/sys_exit")
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+    if (PT_REGS_PARM3_CORE_SYSCALL((struct pt_regs *)ctx->args[0]) != MARK || (int)ctx->args[1] != -9)
+        return 0;
+    u64 one = 1;
+    int place = bpf_get_stackid(ctx, &stacks, 0);
+    u64 *times = LOOKUP(places, &place);
+    if (times)
+        *times += 1;
+    else
+        UPDATE(places, &place, &one);
+    return 0;
+}
+""",
+    "bcc": """
+RAW_TRACEPOINT_PROBE(sys_exit)
+{
+    struct pt_regs regs;
+    bpf_probe_read_kernel(&regs, sizeof(regs), (void *)ctx->args[0]);
+    if (PT_REGS_PARM3(&regs) != MARK || (int)ctx->args[1] != -9)
+        return 0;
+    int place = stacks.get_stackid(ctx, 0);
     places.increment(place);
+    return 0;
+}
 """,
 }
 
@@ -135,7 +160,7 @@ def runs() -> dict[str, dict[str, pd.DataFrame]]:
 def maps(backend: str, seek: Path, runs: dict[str, dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """The maps as they are at the end of a run."""
     if backend not in runs:
-        text = on_seek(backend, _BODY[backend], _DECLARATIONS[backend])
+        text = on_seek(backend, _BODY[backend], _DECLARATIONS[backend]) + _STACKS[backend]
         runs[backend] = dict(ebpf_lab.trace(text, command=[str(seek), str(CALLS)]).maps)
     return runs[backend]
 

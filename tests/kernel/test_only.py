@@ -14,7 +14,11 @@ CUT_SHORT = (
     LIBBPF_HEAD
     + """
 struct event { u32 pid; u32 length; char text[64]; };
-struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(key_size, 4); __uint(value_size, 4); } events SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __uint(key_size, 4);
+    __uint(value_size, 4);
+} events SEC(".maps");
 
 SEC("tracepoint/syscalls/sys_enter_lseek")
 int seeks(struct trace_event_raw_sys_enter *ctx)
