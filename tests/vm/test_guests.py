@@ -13,7 +13,7 @@ from support.machine import ROOT
 
 from ebpf_lab.vm import Machine
 
-TIME_LIMIT = 1500.0
+TIME_LIMIT, FULL_TIME_LIMIT = 1500.0, 5400.0
 """Seconds for one kernel's tests; programs compile about twenty times slower in there."""
 
 
@@ -64,7 +64,10 @@ class Lines:
         pass
 
 
-def test_suite_passes_under_kernel(suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suite_passes_under_kernel(
+    suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config
+) -> None:
+    limit = FULL_TIME_LIMIT if pytestconfig.getoption("full") else TIME_LIMIT
     last: list[str] = []
 
     def tell(line: str) -> None:
@@ -80,7 +83,7 @@ def test_suite_passes_under_kernel(suite: Suite, tmp_path: Path, capsys: pytest.
     # The lists of expected skips are held to be exact in there, by the same plugin as here.
     status = Machine(kernel=suite.kernel, memory="3G", progress=tell).run(
         [*command, f"--junitxml={tmp_path}/report.xml", *suite.arguments],
-        timeout=TIME_LIMIT,
+        timeout=limit,
         stdout=Lines(tell),
         stderr=Lines(tell),
         cwd=ROOT,
