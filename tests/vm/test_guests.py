@@ -12,9 +12,13 @@ import pytest
 from support.machine import ROOT
 
 from ebpf_lab.vm import Machine
+from ebpf_lab.vm.machine import TimeLimit
 
-TIME_LIMIT, FULL_TIME_LIMIT = 1500.0, 5400.0
+TIME_LIMIT, FULL_TIME_LIMIT = 1200.0, 5400.0
 """Seconds for one kernel's tests; programs compile about twenty times slower in there."""
+
+TEST_LIMIT = 300.0
+"""Seconds after which a test that hangs says where, and ends the run."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +82,27 @@ def test_suite_passes_under_kernel(
             print(f"\n{suite.kernel} | {line}", end="", flush=True)
 
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", "--color=no"]
-    # A test that hangs says where, long before the time limit ends the machine.
-    command += ["-o", f"faulthandler_timeout={TIME_LIMIT / 5}"]
+    command += ["-o", f"faulthandler_timeout={TEST_LIMIT}", "-o", "faulthandler_exit_on_timeout=true"]
+
     # The lists of expected skips are held to be exact in there, by the same plugin as here.
-    status = Machine(kernel=suite.kernel, memory="3G", progress=tell).run(
-        [*command, f"--junitxml={tmp_path}/report.xml", *suite.arguments],
-        timeout=limit,
-        stdout=Lines(tell),
-        stderr=Lines(tell),
-        cwd=ROOT,
-        env={"EBPF_LAB_IN_VM": suite.kernel},
-        writable=[tmp_path],
-    )
+    def run() -> int:
+        return Machine(kernel=suite.kernel, memory="3G", progress=tell).run(
+            [*command, f"--junitxml={tmp_path}/report.xml", *suite.arguments],
+            timeout=limit,
+            stdout=Lines(tell),
+            stderr=Lines(tell),
+            cwd=ROOT,
+            env={"EBPF_LAB_IN_VM": suite.kernel},
+            writable=[tmp_path],
+        )
+
+    try:
+        status = run()
+    except TimeLimit:
+        # A test that hangs ends the run by itself: here the emulated machine as a whole stood still, which
+        # one in seven did while kprobes were being set. No test that failed is run again.
+        tell("the machine does not answer: booting another")
+        status = run()
     assert status == 0, "\n".join(last)
     (report,) = ElementTree.parse(tmp_path / "report.xml").getroot().iter("testsuite")
     ran = int(report.attrib["tests"]) - int(report.attrib["skipped"])
