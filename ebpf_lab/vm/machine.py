@@ -186,7 +186,9 @@ class Machine:
         if program is None:
             raise VirtualMachineError(f"{arch.qemu} is not installed", hint=f"apt-get install {arch.package}")
         command = [
-            program, *arch.options, "-accel", "tcg,thread=multi",
+            # One thread for all processors: with one each, QEMU before 8.1 may run a stale translation of
+            # code that another processor has just patched, and setting a kprobe ends in "Oops: int3".
+            program, *arch.options, "-accel", "tcg,thread=single",
             "-smp", str(self.cpus), "-m", self.memory,
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none",
             "-serial", f"file:{_quoted(console)}", "-kernel", str(kernel.kernel), "-initrd", str(initrd),
