@@ -633,12 +633,12 @@ KFUNC_PROBE(ksys_read, unsigned int fd)
         assert "no such function" in error.what
         assert error.where[0].line == 1
 
+
+class TestNotForBcc:
     @pytest.mark.needs("!fentry")
     def test_a_kernel_without_typed_functions_says_so(self) -> None:
         refusal("KFUNC_PROBE(ksys_read, unsigned int fd) { return 0; }", MissingFeature)
 
-
-class TestNotForBcc:
     @pytest.mark.parametrize(
         ("probe", "says"),
         [
