@@ -1,0 +1,26 @@
+"""``ebpf-lab demo``: one trace, printed as a table."""
+
+from __future__ import annotations
+
+import argparse
+
+from ebpf_lab import session
+from ebpf_lab.cli.common import Verbs, to_stderr
+from ebpf_lab.source import snippets
+
+_SNIPPET = "open_monitor_tracepoint.libbpf"
+_COMMAND = ["cat", "/etc/hostname", "/etc/os-release"]
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add_parser("demo", help="trace the files that a command opens and print them")
+    parser.add_argument("command", nargs="*", default=_COMMAND, help="after --; %(default)s unless given")
+    parser.set_defaults(run=_run)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    trace = session.trace(snippets.load(_SNIPPET).text, command=parsed.command, only=True, output=to_stderr)
+    print(trace.header)
+    print(trace.frame.to_string())
+    return 0
