@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 
 from ebpf_lab.backends.loaded import LoadedProgram
@@ -12,6 +13,7 @@ from ebpf_lab.host import kallsyms, perf_events, privileges
 from ebpf_lab.host.targets import (
     KernelBtf,
     KernelFunction,
+    NetworkInterface,
     RawTracepoint,
     Sampling,
     Target,
@@ -64,6 +66,8 @@ def attach(program: LoadedProgram, target: Target) -> list[int]:
                 return _attach_sites(program, target)
             case Sampling():
                 return perf_events.sample(program.fd, frequency=target.frequency, period=target.period)
+            case NetworkInterface():
+                return [perf_events.xdp(program.fd, target.index)]
     except OSError as error:
         raise _explained(program, target, error) from None
 
@@ -102,6 +106,7 @@ def _explained(program: LoadedProgram, target: Target, error: OSError) -> LabErr
         why = {
             KernelBtf: "this kernel cannot put trampolines on functions (on arm64 it takes Linux 6.4)",
             UserProbe: "this kernel knows no way to step over the instruction there",
+            NetworkInterface: "neither the interface's driver nor the kernel in its place runs XDP programs",
         }.get(type(target), "this kernel has no probes of this kind")
         return MissingFeature(what, why=why, hint="./lab doctor shows what works here")
     why, hint = _cause(target, number)
@@ -146,6 +151,13 @@ def _cause(target: Target, number: int) -> tuple[str, str]:
             )
         case UserProbe(), errno.ENOENT:
             return "the file has gone since it was looked up", ""
+        case NetworkInterface(), errno.EBUSY | errno.EEXIST:
+            return (
+                f"{target.name} has an XDP program already, and an interface takes one",
+                f"stop the trace that put it there (%bpf status), or: ip link set dev {target.name} xdp off",
+            )
+        case NetworkInterface(), errno.EINVAL if not _exists(target):
+            return "the interface has gone since it was looked up", ""
         case UserProbe(), errno.EINVAL:
             return (
                 "the kernel cannot probe the instruction there, or has it probed with another semaphore",
@@ -168,6 +180,10 @@ def _blacklisted(symbol: str) -> bool:
         return False
 
 
+def _exists(interface: NetworkInterface) -> bool:
+    return (interface.index, interface.name) in socket.if_nameindex()
+
+
 def _label(target: Target) -> str:
     match target:
         case KernelFunction():
@@ -182,3 +198,5 @@ def _label(target: Target) -> str:
             return ", ".join(f"{site.path}:{site.offset:#x}" for site in target.sites)
         case Sampling():
             return "the clock"
+        case NetworkInterface():
+            return target.name

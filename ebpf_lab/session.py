@@ -23,6 +23,7 @@ from ebpf_lab.errors import UsageProblem
 from ebpf_lab.results import Results
 from ebpf_lab.running import Running
 from ebpf_lab.source.analyse import analyse
+from ebpf_lab.source.probe import section_kind
 from ebpf_lab.source.size import parse_size
 from ebpf_lab.source.spec import Dialect, ProgramSpec
 from ebpf_lab.stats import Stats
@@ -334,7 +335,7 @@ def prepare(
             raise UsageProblem(
                 f"{program.function}: nothing says where to attach it",
                 why="its name and section name no probe",
-                hint=f"--attach {program.function}=PROBE, such as tracepoint:syscalls:sys_enter_openat",
+                hint=f"--attach {program.function}={_example(program.section)}",
             )
     if events is not None and not spec.streams:
         raise UsageProblem(
@@ -347,6 +348,15 @@ def prepare(
         command=Command(command, output) if command is not None else None,
         only=only,
         keep=keep if isinstance(keep, int) else parse_size(keep),
+    )
+
+
+def _example(section: str) -> str:
+    found = section_kind(section)
+    return (
+        "xdp:INTERFACE"
+        if found and found[0] == "xdp"
+        else "PROBE, such as tracepoint:syscalls:sys_enter_openat"
     )
 
 

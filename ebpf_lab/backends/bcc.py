@@ -42,6 +42,7 @@ _TYPES: dict[ProbeKind, ProgType] = {
     "tracepoint": ProgType.TRACEPOINT,
     "rawtracepoint": ProgType.RAW_TRACEPOINT,
     "profile": ProgType.PERF_EVENT,
+    "xdp": ProgType.XDP,
     "fentry": ProgType.TRACING,
     "fexit": ProgType.TRACING,
     "lsm": ProgType.LSM,

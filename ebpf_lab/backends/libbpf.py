@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ebpf_lab.backends import clang, handover, settings
 from ebpf_lab.backends.additions import Additions, additions
 from ebpf_lab.backends.common import BuildOptions
-from ebpf_lab.backends.libbpf_object import BpfObject, BpfProgram, LoadFailed
+from ebpf_lab.backends.libbpf_object import SLEEPABLE, XDP_HAS_FRAGS, BpfObject, BpfProgram, LoadFailed
 from ebpf_lab.backends.loaded import Loaded
 from ebpf_lab.backends.refused import not_in_btf, refusal
 from ebpf_lab.errors import LabError
@@ -19,7 +19,7 @@ from ebpf_lab.source.probe import Probe, ProbeKind
 from ebpf_lab.source.spec import Program, ProgramSpec
 
 # Attach types (``enum bpf_attach_type`` in ``include/uapi/linux/bpf.h``) that matter when loading.
-_RAW_TP, _FENTRY, _FEXIT, _LSM_MAC = 23, 24, 25, 27
+_RAW_TP, _FENTRY, _FEXIT, _LSM_MAC, _XDP = 23, 24, 25, 27, 37
 _RAW_TRACEPOINT_WRITABLE = 24
 
 _TYPES: dict[ProbeKind, tuple[int, int]] = {
@@ -33,6 +33,7 @@ _TYPES: dict[ProbeKind, tuple[int, int]] = {
     "tracepoint": (ProgType.TRACEPOINT, 0),
     "rawtracepoint": (ProgType.RAW_TRACEPOINT, 0),
     "profile": (ProgType.PERF_EVENT, 0),
+    "xdp": (ProgType.XDP, _XDP),
     "tp_btf": (ProgType.TRACING, _RAW_TP),
     "fentry": (ProgType.TRACING, _FENTRY),
     "fexit": (ProgType.TRACING, _FEXIT),
@@ -135,7 +136,8 @@ def _configure(program: BpfProgram, wanted: Program, target: Target | None, log_
         program_type = _RAW_TRACEPOINT_WRITABLE
     # A section may say that the program sleeps where --attach names the probe.
     sleepable = probe.sleepable or section.endswith(".s")
-    program.configure(program_type, attach_type, sleepable=sleepable, log_level=log_level)
+    flags = SLEEPABLE if sleepable else XDP_HAS_FRAGS if section == "xdp.frags" else 0
+    program.configure(program_type, attach_type, flags=flags, log_level=log_level)
     if program_type in _BY_BTF:
         try:
             program.set_target(_function(probe, target))

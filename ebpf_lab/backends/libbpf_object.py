@@ -18,7 +18,9 @@ from ebpf_lab.diagnose.verifier import is_complete
 # beginning and stops printing, which makes a loop of a million turns end soon; since then it keeps the end.
 LOG_SIZE = 4 << 20
 
-_SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
+# BPF_F_* of ``union bpf_attr``'s prog_flags.
+SLEEPABLE = 1 << 4
+XDP_HAS_FRAGS = 1 << 5
 
 
 class LoadFailed(Exception):
@@ -72,7 +74,7 @@ class BpfProgram:
         """What the verifier said."""
         return self._log[: self._log.find(b"\0")].decode("utf-8", "replace")
 
-    def configure(self, program_type: int, attach_type: int, *, sleepable: bool, log_level: int) -> None:
+    def configure(self, program_type: int, attach_type: int, *, flags: int, log_level: int) -> None:
         """Set what the kernel wants to know at load, whatever the section's name says."""
         # A change of type makes libbpf forget the handler of the section.  It must: the probe may be another
         # one than the section names, and libbpf 1.3's handler of "usdt" would make the program one for
@@ -81,10 +83,8 @@ class BpfProgram:
         self._check(self._library.bpf_program__set_type(self._handle, other))
         self._check(self._library.bpf_program__set_type(self._handle, program_type))
         self._check(self._library.bpf_program__set_expected_attach_type(self._handle, attach_type))
-        flags = self._library.bpf_program__flags(self._handle)
-        self._check(
-            self._library.bpf_program__set_flags(self._handle, flags | (_SLEEPABLE if sleepable else 0))
-        )
+        flags |= self._library.bpf_program__flags(self._handle)
+        self._check(self._library.bpf_program__set_flags(self._handle, flags))
         self._check(self._library.bpf_program__set_log_level(self._handle, log_level))
 
     def set_target(self, function: str) -> None:

@@ -25,6 +25,7 @@ _FEATURES: dict[ProbeKind, str] = {
     "uretprobe": "uprobe",
     "usdt": "usdt",
     "profile": "perf_event",
+    "xdp": "xdp",
 }
 
 

@@ -66,6 +66,10 @@ _TRIALS: dict[str, _Trial] = {
     "headers": _Trial(tool_probes.headers, "kernel headers"),
     "libbpf": _Trial(tool_probes.libbpf, "libbpf"),
     "clang": _Trial(tool_probes.clang, "clang for BPF"),
+    "veth": _Trial(
+        tool_probes.veth, "pairs of virtual network interfaces", ("CAP_SYS_ADMIN", "CAP_NET_ADMIN")
+    ),
+    "loop": _Trial(tool_probes.loop, "disks kept in files", privileges.ADMIN),
 }
 
 NAMES = tuple(_TRIALS)

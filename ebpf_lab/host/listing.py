@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import os
 import re
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -138,6 +140,10 @@ def _usdts(pattern: str) -> list[str]:
     return [f"{binary}:{name}" for name in _matching(names, wanted)]
 
 
+def _interfaces(pattern: str) -> list[str]:
+    return _matching((os.fsencode(name) for _, name in socket.if_nameindex()), pattern)
+
+
 def _has_kprobes() -> bool:
     return perf_events.device_type("kprobe") is not None
 
@@ -156,4 +162,5 @@ _KINDS = {
     "uprobe": _Kind(("u",), _uprobes),
     "uretprobe": _Kind(("ur",), _uprobes),
     "usdt": _Kind(("U",), _usdts),
+    "xdp": _Kind((), _interfaces),
 }

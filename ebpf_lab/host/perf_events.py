@@ -21,6 +21,8 @@ _FREQUENCY = 1 << 10
 _IOC_ENABLE = 0x2400
 _IOC_SET_BPF = 0x40042408
 _BPF_PERF_EVENT = 41
+_BPF_XDP = 37
+_XDP_GENERIC = 1 << 1
 
 
 def device_type(name: str) -> int | None:
@@ -128,6 +130,25 @@ def sample(program: int, *, frequency: int | None, period: int | None) -> list[i
             close_quietly(fds)
             raise
     return fds
+
+
+def xdp(program: int, interface: int) -> int:
+    """Let a program see the packets that arrive at an interface.
+
+    The driver runs it, or the kernel does for drivers that cannot, or will not as the interface is set up.
+
+    Parameters
+    ----------
+    program : int
+    interface : int
+        The interface's number.
+    """
+    try:
+        return link_create(program, interface, _BPF_XDP)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ERANGE, errno.ENOMEM):
+            raise
+    return link_create(program, interface, _BPF_XDP, flags=_XDP_GENERIC)
 
 
 def close_quietly(fds: list[int]) -> None:

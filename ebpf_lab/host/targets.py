@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from ebpf_lab.host import features, kallsyms, perf_events, system_calls, tracefs
 from ebpf_lab.host.listing import list_probes
 from ebpf_lab.host.nearest import suggestion
 from ebpf_lab.source.probe import Probe
+from ebpf_lab.source.words import did_you_mean, listing
 
 __all__ = [
     "KernelBtf",
     "KernelFunction",
+    "NetworkInterface",
     "RawTracepoint",
     "Sampling",
     "Target",
@@ -103,7 +106,15 @@ class Sampling:
     period: int | None
 
 
-Target = KernelFunction | Tracepoint | RawTracepoint | KernelBtf | UserProbe | Sampling
+@dataclass(frozen=True, slots=True)
+class NetworkInterface:
+    """An interface whose incoming packets an XDP program sees; ``index`` is the kernel's number of it."""
+
+    name: str
+    index: int
+
+
+Target = KernelFunction | Tracepoint | RawTracepoint | KernelBtf | UserProbe | Sampling | NetworkInterface
 """Any of the above."""
 
 
@@ -144,6 +155,8 @@ def resolve(probe: Probe) -> Target:
             return UserProbe(tuple(UserSite(site.path, site.offset, site.semaphore) for site in found))
         case "profile":
             return _sampling(probe)
+        case "xdp":
+            return _interface(probe)
 
 
 def _kernel_function(probe: Probe) -> KernelFunction:
@@ -261,6 +274,18 @@ def _sampling(probe: Probe) -> Sampling:
             hint="profile:us:10 or longer",
         )
     return Sampling(None, period)
+
+
+def _interface(probe: Probe) -> NetworkInterface:
+    try:
+        return NetworkInterface(probe.name, socket.if_nametoindex(probe.name))
+    except OSError:
+        names = [name for _, name in socket.if_nameindex()]
+        raise AttachError(
+            f"there is no network interface {probe.name}",
+            why="interfaces of other network namespaces cannot be attached to from here",
+            hint=did_you_mean(probe.name, names) or f"there are {listing(names)}",
+        ) from None
 
 
 def _require_device(device: str, what: str) -> None:

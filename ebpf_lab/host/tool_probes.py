@@ -1,10 +1,12 @@
-"""Finds out which tools are installed: bcc, libbpf, clang and the kernel's headers.
+"""Finds out which tools are installed: bcc, libbpf, clang, the kernel's headers, and what examples work on.
 
 Each function returns a remark, or raises :class:`~ebpf_lab.host.answers.Lacking`.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ from ebpf_lab.host.answers import Lacking
 
 _PACKAGES = Path("/usr/lib")
 _CLANG_SECONDS = 30
+_LOOP_CONTROL = "/dev/loop-control"
 _FLOORS = (
     # From these kernels' headers on, at least this bcc: older ones cannot parse them (bcc issues 5231,
     # 5388, 5444, 5451, 5501 and 5525).
@@ -142,6 +145,37 @@ def architecture() -> str:
     if machine not in kernel.SUPPORTED:
         raise Lacking(f"this machine is {machine}", f"the lab works on {' and '.join(kernel.SUPPORTED)}")
     return machine
+
+
+def veth() -> str:
+    """A pair of virtual network interfaces, made in a network namespace that ends with the attempt."""
+    if shutil.which("ip") is None:
+        raise Lacking("the program ip is not installed", "sudo apt install iproute2")
+    command = ["unshare", "--net", "ip", "link", "add", "lab0", "type", "veth", "peer", "name", "lab1"]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LC_ALL": "C"},
+        check=False,
+    )
+    if "not permitted" in done.stderr:
+        raise PermissionError(errno.EPERM, done.stderr.strip())
+    if done.returncode:
+        raise Lacking(f"ip could not make one: {done.stderr.strip()}", "sudo modprobe veth")
+    return ""
+
+
+def loop() -> str:
+    """The kernel's disks that are kept in files, and the program that sets them up."""
+    if shutil.which("losetup") is None:
+        raise Lacking("the program losetup is not installed", "sudo apt install mount")
+    try:
+        os.close(os.open(_LOOP_CONTROL, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        raise Lacking(f"there is no {_LOOP_CONTROL}", "sudo modprobe loop") from None
+    return ""
 
 
 def _parts(version: str) -> list[int]:

@@ -15,6 +15,8 @@
 ``usdt:BINARY[:PROVIDER]:PROBE``          a marker that the program's authors put in
 ``profile:hz:RATE``                       every CPU, RATE times a second; or ``s``, ``ms``, ``us``
                                           for every so many of these
+``xdp:INTERFACE``                         packets as they arrive at a network interface, before the
+                                          kernel does anything with them
 ========================================  =========================================================
 
 ``.s`` behind uprobe, uretprobe, fentry, fexit and lsm is a program that may sleep.  bpftrace's short and
@@ -45,6 +47,7 @@ ProbeKind = Literal[
     "uretprobe",
     "usdt",
     "profile",
+    "xdp",
 ]
 
 _KINDS: dict[str, ProbeKind] = {kind: kind for kind in get_args(ProbeKind)}
@@ -108,6 +111,8 @@ _FORMS: dict[ProbeKind, tuple[str, str, str]] = {
         "/usr/bin/python3:python:line",
     ),
     "profile": (r"(?P<name>hz|s|ms|us):(?P<rate>[0-9]+)", "hz:RATE", "hz:49"),
+    # As dev_valid_name() in net/core/dev.c has it.
+    "xdp": (r"(?P<name>[^\s/:*?\[]{1,15})", "INTERFACE", "lo"),
 }
 _PATTERNS = {kind: re.compile(form[0], re.ASCII) for kind, form in _FORMS.items()}
 
@@ -130,6 +135,8 @@ _SECTIONS: dict[str, ProbeKind] = {
     "uretprobe": "uretprobe",
     "usdt": "usdt",
     "perf_event": "profile",
+    "xdp": "xdp",
+    "xdp.frags": "xdp",
 }
 
 _LARGEST = 2**63 - 1
@@ -144,8 +151,8 @@ class Probe:
     kind : str
         Probe type, e.g. "kprobe".  "ksyscall" and "kretsyscall" name a system call plainly.
     name : str
-        Kernel function, system call without prefix, tracepoint event, user symbol, USDT probe name or, for
-        ``profile``, the unit ("hz", "s", "ms", "us").
+        Kernel function, system call without prefix, tracepoint event, user symbol, USDT probe name, network
+        interface or, for ``profile``, the unit ("hz", "s", "ms", "us").
     group : str
         Tracepoint category or USDT provider, else "".
     binary : str
@@ -297,7 +304,8 @@ def from_section(section: str) -> Probe | None:
     """
     found = section_kind(section)
     target = section.partition("/")[2]
-    if found is None or not target:
+    # Behind "xdp/" stands no interface, but where redirected packets are met: another kind of program.
+    if found is None or not target or found[0] == "xdp":
         return None
     kind, sleepable = found
     if kind == "tracepoint":

@@ -77,6 +77,8 @@ def test_each_kind_of_section_loads(section: str, program_type: ProgType) -> Non
         ("raw_tp/sys_enter", "rawtracepoint:sys_exit", ProgType.RAW_TRACEPOINT),
         ("tp_btf", "tp_btf:sys_exit", ProgType.TRACING),
         ("uprobe", "uprobe:libc:printf", ProgType.KPROBE),
+        ("xdp", "xdp:lo", ProgType.XDP),
+        ("xdp.frags", "xdp:lo", ProgType.XDP),
         ("my_own_name", "kprobe:vfs_open", ProgType.KPROBE),
         ("my_own_name", "tp_btf:sys_exit", ProgType.TRACING),
     ],

@@ -79,12 +79,15 @@ def descriptors() -> set[tuple[int, str]]:
 
 
 def threads() -> dict[int, str]:
-    """Threads of this process, the C libraries' included, by id."""
+    """Threads of this process, the C libraries' included, by id.
+
+    The memory allocator of pyarrow has one, which pandas' first text column starts and nothing ends.
+    """
     found: dict[int, str] = {}
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
             found[int(task.name)] = (task / "comm").read_text().strip()
-    return found
+    return {thread: name for thread, name in found.items() if name != "jemalloc_bg_thd"}
 
 
 @dataclass(frozen=True)

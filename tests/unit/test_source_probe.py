@@ -44,6 +44,7 @@ from ebpf_lab.source.probe import Probe, from_section, section_kind
         ("usdt:/bin/python3:python:line", Probe("usdt", "line", group="python", binary="/bin/python3")),
         ("p:hz:49", Probe("profile", "hz", rate=49)),
         (" profile:ms:10 ", Probe("profile", "ms", rate=10)),
+        ("xdp:eth0.23", Probe("xdp", "eth0.23")),
     ],
 )
 def test_reads_and_writes(text: str, probe: Probe) -> None:
@@ -75,6 +76,7 @@ def test_canonical_text_spells_kinds_out() -> None:
         ("uprobe:printf", "printf", "BINARY:SYMBOL[+OFFSET]"),
         ("profile:hz:0", "0", "no possible rate"),
         ("profile:99", "99", "hz:RATE"),
+        ("xdp:sixteen_letters_", "sixteen_letters_", "xdp:INTERFACE"),
         (f"kprobe:f+{2**63}", str(2**63), "no possible offset"),
         (f"kprobe:f+{'9' * 5000}", "9" * 5000, "no possible offset"),
     ],
