@@ -20,7 +20,13 @@ from ebpf_lab.vm.packages import Progress, Suite
 KERNELS = {"6.1": "bookworm", "6.12": "trixie", "7.2": "trixie-backports"}
 
 # Part of the cache's path: raise it when what is unpacked, or where to, changes.
-_LAYOUT = "1"
+_LAYOUT = "2"
+
+
+_DRIVERS = (
+    *("drivers/virtio/", "net/9p/", "fs/9p/", "fs/netfs/", "fs/fscache/", "fs/overlayfs/"),
+    *("drivers/net/veth.ko", "drivers/block/loop.ko"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +156,7 @@ def _wanted(path: PurePosixPath, release: str) -> bool:
     modules = f"usr/lib/modules/{release}/"
     if text.startswith(f"{modules}kernel/"):
         # Only these drivers can matter in a machine with neither disk nor network card.
-        return text.removeprefix(f"{modules}kernel/").startswith(
-            ("drivers/virtio/", "net/9p/", "fs/9p/", "fs/netfs/", "fs/fscache/", "fs/overlayfs/")
-        )
+        return text.removeprefix(f"{modules}kernel/").startswith(_DRIVERS)
     return text.startswith(
         (modules, "usr/src/linux-headers-", "usr/lib/linux-kbuild-", "boot/vmlinuz-", "boot/config-")
     )
