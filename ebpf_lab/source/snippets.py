@@ -23,7 +23,11 @@ These are required.  A program that the kernel must reject has ``expect-reject``
 ``backend``                   the dialect, where the text does not show it
 ``from``                      the stream or map that ``emits`` and ``expect`` are about, where it
                               is not the main one
+``setup``                     shell commands that make what it needs, before it is attached
+``cleanup``                   shell commands that take that away, after it is detached
 ============================  ==================================================================
+
+:func:`ebpf_lab.preparation.prepared` runs the last two.
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ from ebpf_lab.source.spec import Dialect
 from ebpf_lab.source.words import did_you_mean, listing
 
 REQUIRED = ("title", "teaches", "attach", "needs", "workload", "emits", "expect", "limits")
-OPTIONAL = ("backend", "from", "expect-reject")
+OPTIONAL = ("backend", "from", "expect-reject", "setup", "cleanup")
 # What a program has no use for that is never loaded.
 _RUNNING = frozenset({"workload", "emits", "expect"})
 
@@ -80,6 +84,8 @@ class Snippet:
     backend : Dialect or None
     source : str
         The stream or map that ``emits`` and ``expect`` are about, "" for the main one.
+    setup, cleanup : str
+        Shell commands to run before it is attached and after it is detached, "" for none.
     title, teaches, workload, limits, license : str
     """
 
@@ -98,6 +104,8 @@ class Snippet:
     expect_reject: str = ""
     backend: Dialect | None = None
     source: str = ""
+    setup: str = ""
+    cleanup: str = ""
 
 
 def directory() -> Path:
@@ -169,6 +177,8 @@ def parse(text: str, name: str = "") -> Snippet:
         header.prose("expect-reject"),
         header.backend(),
         header.prose("from"),
+        header.values.get("setup", ""),
+        header.values.get("cleanup", ""),
     )
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from ebpf_lab.errors import VirtualMachineError
 from ebpf_lab.vm import unpack
 
-# 9p over virtio brings the host's files, overlayfs makes them writable.  Pairs of interfaces and disks kept in
-# files are there to be traced, and nothing in the guest would load them later.  What a kernel has built in has
-# no file and is passed over.
+# 9p over virtio brings the host's files, overlayfs makes them writable.  Pairs of interfaces and disks in
+# files are there to be traced, and nothing in the guest would load them later.  What a kernel has built in
+# has no file and is passed over.
 _NEEDED = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "veth", "loop")
 
 _DIRECTORY = 0o040755

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import ebpf_lab
+from ebpf_lab.preparation import prepared
 from ebpf_lab.source import snippets
 from ebpf_lab.source.snippets import Snippet
 
@@ -17,13 +18,14 @@ def cases(folder: str = "") -> list[object]:
 
 @pytest.mark.parametrize("snippet", cases())
 def test_snippet(snippet: Snippet) -> None:
-    trace = ebpf_lab.trace(
-        snippet.text,
-        command=["sh", "-c", snippet.workload],
-        attach=snippet.attach,
-        backend=snippet.backend,
-        only=True,
-    )
+    with prepared(snippet):
+        trace = ebpf_lab.trace(
+            snippet.text,
+            command=["sh", "-c", snippet.workload],
+            attach=snippet.attach,
+            backend=snippet.backend,
+            only=True,
+        )
     assert trace.command_status == 0
     frame = {**trace.frames, **trace.maps}[snippet.source] if snippet.source else trace.frame
     lost = {name: stats.dropped for name, stats in trace.stats.streams.items() if stats.dropped}
