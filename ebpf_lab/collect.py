@@ -70,10 +70,18 @@ class Collector:
         Call ``on_enough`` once the main stream has this many events; no more are kept or counted.
     on_enough : callable
         Called from the collector's thread, also when draining failed.
+    alongside : callable, optional
+        Called from the collector's thread with each drain: what else must not wait long.
     """
 
     def __init__(
-        self, streams: Sequence[Collected], *, keep: int, enough: int | None, on_enough: Callable[[], None]
+        self,
+        streams: Sequence[Collected],
+        *,
+        keep: int,
+        enough: int | None,
+        on_enough: Callable[[], None],
+        alongside: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams = tuple(streams)
         self.lock = threading.Lock()
@@ -81,6 +89,7 @@ class Collector:
         self._room = keep
         self._enough = enough
         self._on_enough = on_enough
+        self._alongside = alongside
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ebpf-lab-collector", daemon=True)
 
@@ -102,6 +111,7 @@ class Collector:
                         epoll.register(fd, select.EPOLLIN)
                 while not self._stop.is_set():
                     ready = epoll.poll(_POLL_SECONDS)
+                    self._alongside()
                     while self._drain() > _BUSY_BYTES and not self._stop.is_set():
                         pass
                     if ready:  # also when nothing came: a record still being written stays readable

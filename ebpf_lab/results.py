@@ -18,6 +18,7 @@ from ebpf_lab.frame.stacks import StackNames, stack_frame
 from ebpf_lab.host.symbols import KernelSymbols, user_symbols
 from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.readers.batch import Batch
+from ebpf_lab.readers.mappings import Mappings
 from ebpf_lab.readers.maps import read_map, read_stacks
 from ebpf_lab.readers.printk import lines
 from ebpf_lab.source.spec import ProgramSpec
@@ -55,6 +56,8 @@ class Results:
         clock: TraceClock,
         filtered: bool,
         unseen: int,
+        processes: Mappings,
+        unmapped: int,
     ) -> None:
         self.spec = spec
         self.seconds = seconds
@@ -67,6 +70,8 @@ class Results:
         self._clock = clock
         self._filtered = filtered
         self._unseen = unseen
+        self._processes = processes
+        self._unmapped = unmapped
 
     @cached_property
     def _kernel(self) -> KernelSymbols:
@@ -77,7 +82,11 @@ class Results:
         if not self._stacks:
             return None
         # Ids of several maps cannot be told apart in a column: the first map's are meant.
-        return StackNames(self._stacks[0][1], self._kernel.lookup, user_symbols)
+        return StackNames(
+            self._stacks[0][1],
+            self._kernel.lookup,
+            lambda pid, addresses: user_symbols(pid, addresses, self._processes.get(pid, ())),
+        )
 
     @cached_property
     def _built(self) -> dict[str, BuiltFrames]:
@@ -169,6 +178,10 @@ class Results:
         ]
         if self._unseen:
             notes.append(f"only: {self._unseen:,} reports of a fork or exit were lost: events may be missing")
+        if self._unmapped:
+            notes.append(
+                f"stacks: {self._unmapped:,} reports of mapped files were lost: names may be missing"
+            )
         for name, program in self._programs.items():
             if program.missed:
                 notes.append(

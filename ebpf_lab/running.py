@@ -14,12 +14,14 @@ from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.backends.loaded import Loaded, LoadedStream, close_all
 from ebpf_lab.collect import Collected, Collector, Reader
 from ebpf_lab.command import Command
-from ebpf_lab.errors import UsageProblem
+from ebpf_lab.errors import MissingPrivilege, UsageProblem
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.host import targets
+from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.own_events import filter_for
 from ebpf_lab.readers.children import ChildTracker
 from ebpf_lab.readers.counts import ProgramCounts, read_losses
+from ebpf_lab.readers.mappings import MappingRecorder
 from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
@@ -72,11 +74,13 @@ class Running:
                 ProgramCounts({program.function: program.fd for program in self._loaded.programs})
             )
             self._tracker = opening.enter_context(ChildTracker()) if only else None
+            self._mappings = self._record_mappings()
             self._collector = Collector(
                 [self._open(stream) for stream in self._loaded.streams],
                 keep=keep,
                 enough=events,
                 on_enough=on_end,
+                alongside=self._mappings.drain if self._mappings else lambda: None,
             )
             opening.callback(self._collector.stop)
             self._collector.start()
@@ -85,6 +89,14 @@ class Running:
             for program in self._loaded.programs:
                 self._links += attach(program, places[program.function])
             self._stack = opening.pop_all()
+
+    def _record_mappings(self) -> MappingRecorder | None:
+        if not any(each.type == MapType.STACK_TRACE for each in self._loaded.maps):
+            return None
+        try:
+            return self._stack.enter_context(MappingRecorder())
+        except MissingPrivilege:
+            return None  # functions of processes that still run at the end have names all the same
 
     def _open(self, stream: LoadedStream) -> Collected:
         reader: Reader
@@ -149,6 +161,8 @@ class Running:
             clock=self._clock,
             filtered=self._tracker is not None,
             unseen=self._tracker.lost if self._tracker else 0,
+            processes=self._mappings.known() if self._mappings else {},
+            unmapped=self._mappings.lost if self._mappings else 0,
         )
 
     def close(self) -> None:

@@ -95,6 +95,11 @@ class Elf:
     ----------
     path : str
 
+    Attributes
+    ----------
+    build_id : bytes
+        What the linker wrote to tell this build from others, b"" for nothing.
+
     Raises
     ------
     AttachError
@@ -125,6 +130,7 @@ class Elf:
                     )
                     for part in elf.iter_segments("PT_LOAD")
                 )
+                self.build_id = _build_id(elf)
                 self._tables = tuple(_tables(elf))
                 self._version_names = _version_names(elf)
         except ELFError as error:
@@ -243,6 +249,16 @@ def open_elf(path: str) -> Elf:
 @lru_cache(maxsize=16)
 def _parsed(path: str, _inode: int, _modified: int, _size: int) -> Elf:
     return Elf(path)
+
+
+def _build_id(elf: ELFFile) -> bytes:
+    from elftools.elf.segments import NoteSegment
+
+    for segment in elf.iter_segments("PT_NOTE"):
+        for note in segment.iter_notes() if isinstance(segment, NoteSegment) else ():
+            if note["n_name"] == "GNU" and note["n_type"] == "NT_GNU_BUILD_ID":
+                return bytes.fromhex(note["n_desc"])
+    return b""
 
 
 def _tables(elf: ELFFile) -> list[_Table]:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Executable memory from ``start`` to ``end``, which shows ``path`` ("[vdso]", "") from ``offset`` on."""
+    """Executable memory from ``start`` to ``end``, which shows ``path`` ("[vdso]", "") from ``offset`` on.
+
+    ``build_id`` is the file's, b"" where it is not known.
+    """
 
     start: int
     end: int
     offset: int
     path: str
+    build_id: bytes = b""
 
 
 def executable(pid: int | str = "self", proc: Path = Path("/proc")) -> list[Mapping]:

@@ -79,24 +79,30 @@ class KernelSymbols:
         return _with_offset(name, distance) + (f" [{module}]" if module else "")
 
 
-def user_symbols(pid: int, addresses: Sequence[int] | NDArray[np.uint64]) -> list[str]:
-    """Names for code addresses of a process, which must still run.
+def user_symbols(
+    pid: int, addresses: Sequence[int] | NDArray[np.uint64], noted: Sequence[maps.Mapping] = ()
+) -> list[str]:
+    """Names for code addresses of a process.
 
     Parameters
     ----------
     pid : int
     addresses : sequence of int
+    noted : sequence of Mapping
+        The process's executable mappings, in the order in which they were made, where they were noted while
+        it ran; a process that still runs is asked for those that are not among them.
 
     Returns
     -------
     list of str
         "printf+0x1f [libc.so.6]"; "[libc.so.6+0x525b0]" where the file names no function (a stripped file's
-        own functions); the address in hex where nothing is mapped or the process has ended.
+        own functions) or is another by now; the address in hex where nothing is known to be mapped.
     """
     try:
-        mappings = maps.executable(pid)
+        present = maps.executable(pid)
     except OSError:
-        mappings = []
+        present = []
+    mappings = [*reversed(noted), *present]
     return [_user_symbol(pid, int(address), mappings) for address in addresses]
 
 
@@ -110,7 +116,7 @@ def _user_symbol(pid: int, address: int, mappings: Sequence[maps.Mapping]) -> st
     label = Path(mapping.path).name if mapping.path else "anonymous"
     if not mapping.path.startswith("/"):
         return f"{address:#x} [{label.strip('[]')}]"
-    found = _function_at(_file(pid, mapping.path), offset)
+    found = _function_at(_file(pid, mapping.path), offset, mapping.build_id)
     return f"{found} [{label}]" if found else f"[{label}+{offset:#x}]"
 
 
@@ -124,11 +130,13 @@ def _file(pid: int, path: str) -> str:
         return inside if os.path.exists(inside) else path
 
 
-def _function_at(path: str, offset: int) -> str:
+def _function_at(path: str, offset: int, build_id: bytes) -> str:
     try:
         elf = open_elf(path)
     except LabError:
         return ""
+    if build_id and elf.build_id and build_id != elf.build_id:
+        return ""  # an update has replaced the file, or the process was in a container with one of its own
     address = elf.address_of(offset)
     found = None if address is None else elf.function_at(address)
     return _with_offset(*found) if found else ""
