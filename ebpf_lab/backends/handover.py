@@ -34,7 +34,9 @@ _VARIABLES = re.compile(r"\.(?:data|bss)(?:\..*)?")
 _STREAMS = {"ringbuf": MapType.RINGBUF, "perfbuf": MapType.PERF_EVENT_ARRAY}
 
 
-def loaded(opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str], *, with_log: bool) -> Loaded:
+def loaded(
+    opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str], counters: bytes, with_log: bool
+) -> Loaded:
     """Take over what the kernel holds, before libbpf closes its own descriptors.
 
     Parameters
@@ -46,6 +48,8 @@ def loaded(opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str],
     spec : ProgramSpec
     types : sequence of str
         Event types in C, by number of their variable (:class:`~ebpf_lab.backends.additions.Additions`).
+    counters : bytes
+        What section :data:`LOSSES` held before it was loaded.
     with_log : bool
         Hand over what the verifier said, too.
     """
@@ -74,7 +78,7 @@ def loaded(opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str],
         result.maps = tuple(each for each in maps.values() if _is_learners(each))
         result.streams = tuple(_stream(each, maps, found) for each in spec.streams)
         if LOSSES in maps:
-            result.losses = _losses(opened.maps[LOSSES].initial, maps[LOSSES], result.streams)
+            result.losses = _losses(counters, maps[LOSSES], result.streams)
         if with_log:
             result.verifier_log = "".join(f"{name}:\n{each.log}" for name, each in opened.programs.items())
     except BaseException:

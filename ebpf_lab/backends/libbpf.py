@@ -95,8 +95,10 @@ class LibbpfCompiled:
                     _configure(program, wanted[name], targets.get(name), log_level)
                 else:
                     program.skip()
+            # Read before loading: libbpf 1.5 forgets what a section held once the kernel has it.
+            counters = opened.maps[handover.LOSSES].initial if handover.LOSSES in opened.maps else b""
             opened.load()
-            return handover.loaded(opened, btf, self._spec, self._added.types, with_log=log_level > 0)
+            return handover.loaded(opened, btf, self._spec, self._added.types, counters, log_level > 0)
 
     def _explained(self, failed: LoadFailed, targets: Mapping[str, Target]) -> LabError:
         elf = self._elf

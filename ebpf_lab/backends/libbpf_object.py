@@ -144,7 +144,7 @@ class BpfMap:
 
     @property
     def initial(self) -> bytes:
-        """What the variables of this section are at the start; b"" for any other map."""
+        """What the variables of this section are at the start, until it is loaded; b"" for any other map."""
         size = ctypes.c_size_t()
         address = self._library.bpf_map__initial_value(self._handle, ctypes.byref(size))
         return ctypes.string_at(address, size.value) if address else b""
