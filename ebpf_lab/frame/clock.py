@@ -171,7 +171,7 @@ def convert_time(values: NDArray[Any], role: TimeRole, unit: int, clock: TraceCl
         points *= np.uint64(unit)
     points -= np.uint64(start)
     result = points.view("m8[ns]")
-    result[unset] = np.timedelta64("NaT")
+    result[unset] = np.timedelta64("NaT", "ns")
     return result
 
 
