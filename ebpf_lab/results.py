@@ -10,6 +10,7 @@ import pandas as pd
 
 from ebpf_lab.backends.loaded import LoadedMap, LoadedStream
 from ebpf_lab.errors import UsageProblem
+from ebpf_lab.failures import counts_failures, failures, summary
 from ebpf_lab.frame.build import BuiltFrames, build
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.maps import map_frame
@@ -124,9 +125,12 @@ class Results:
 
     @property
     def main(self) -> pd.DataFrame:
-        """The first stream's frame; without a stream, the first map's."""
-        for frame in (self.frames or self.maps).values():
-            return frame
+        """The first stream's frame; without a stream, the first map's that does not count failures."""
+        if self.frames:
+            return next(iter(self.frames.values()))
+        counting = [each.name for each, _ in self._contents if counts_failures(each)]
+        for name in sorted(self.maps, key=counting.count):
+            return self.maps[name]
         raise UsageProblem(
             "there is nothing to show",
             why="this text has neither a stream of events nor a map",
@@ -135,7 +139,8 @@ class Results:
 
     @cached_property
     def stats(self) -> Stats:
-        """Counts of each stream and each program."""
+        """Counts of each stream, each program, and of failures."""
+        counted = [failures(each, read) for each, read in self._contents if counts_failures(each)]
         return Stats(
             streams={
                 each.stream.name: replace(
@@ -145,6 +150,7 @@ class Results:
                 for each in self._streams
             },
             programs=self._programs,
+            failures=counted[0] if counted else None,
             why=self._uncounted,
         )
 
@@ -193,8 +199,8 @@ class Results:
     def header(self) -> str:
         """One honest line: events, seconds, lost, cost per event, backend, probes."""
         parts = []
+        stats = self.stats
         if self._streams:
-            stats = self.stats
             undecoded = sum(stream.undecoded for stream in stats.streams.values())
             unkept = sum(stream.not_kept for stream in stats.streams.values())
             parts += [_count(self.delivered, "event"), f"{self.seconds:.2f} s", f"{self.dropped:,} lost"]
@@ -205,9 +211,10 @@ class Results:
                 parts.append(f"{stats.cost / self.delivered:,.0f} ns per event")
         else:
             parts += [_count(len(self.maps), "map"), f"{self.seconds:.2f} s"]
+        parts += [summary(stats.failures)] if stats.failures is not None else []
         runs = sum(program.runs or 0 for program in self._programs.values())
         if runs and (self._filtered or not self._streams):
-            parts.append(f"{self.stats.cost / runs:,.0f} ns per run")
+            parts.append(f"{stats.cost / runs:,.0f} ns per run")
         parts += [
             f"{each.stream.name} as raw bytes: {each.stream.why}" for each in self._streams if each.stream.why
         ]

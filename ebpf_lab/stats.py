@@ -51,11 +51,14 @@ class ProgramStats:
 class Stats:
     """Counts by stream name and by program (C function) name.
 
-    ``stats["events"]`` finds either.  ``why`` says why run counts are missing, "" when they are not.
+    ``stats["events"]`` finds either.  ``failures`` is how often each thing failed, by what failed in words,
+    and None when the text counts none (:mod:`ebpf_lab.failures`).  ``why`` says why run counts are missing,
+    "" when they are not.
     """
 
     streams: Mapping[str, StreamStats] = field(default_factory=dict)
     programs: Mapping[str, ProgramStats] = field(default_factory=dict)
+    failures: Mapping[str, int] | None = None
     why: str = ""
 
     def __getitem__(self, name: str) -> StreamStats | ProgramStats:
@@ -69,7 +72,9 @@ class Stats:
             + (f", {s.not_kept:,} not kept" if s.not_kept else "")
             for name, s in self.streams.items()
         ]
-        return "\n".join(lines + [f"{name}: {self._runs(p)}" for name, p in self.programs.items()])
+        lines += [f"{name}: {self._runs(p)}" for name, p in self.programs.items()]
+        lines += [f"{what}: {count:,} failed" for what, count in (self.failures or {}).items()]
+        return "\n".join(lines)
 
     def _runs(self, program: ProgramStats) -> str:
         if program.runs is None:

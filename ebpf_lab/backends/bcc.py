@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package, bcc_usdt
 from ebpf_lab.backends.bcc_compile import Compilation, compile_text
@@ -29,7 +30,7 @@ from ebpf_lab.host.syscalls import MapType, ProgType
 from ebpf_lab.host.targets import Target
 from ebpf_lab.source.ctype import CType
 from ebpf_lab.source.probe import ProbeKind
-from ebpf_lab.source.spec import Program, ProgramSpec, Stream
+from ebpf_lab.source.spec import MapDecl, Program, ProgramSpec, Stream
 
 _TYPES: dict[ProbeKind, ProgType] = {
     "kprobe": ProgType.KPROBE,
@@ -153,11 +154,11 @@ class BccCompiled:
         answer, rings = self._compiled.answer, self._compiled.made.rings
         btf = None if answer.btf is None else read_btf(answer.btf)
         declared = {each.name: each for each in self._spec.maps}
+        types = event_types(btf, self._compiled.made.types)
         maps = {
-            name: loaded_map(name, fd, btf, histogram=name in declared and declared[name].histogram)
+            name: _map(loaded_map(name, fd, btf), declared.get(name), types)
             for name, fd in answer.maps.items()
         }
-        types = event_types(btf, self._compiled.made.types)
         why = "" if btf else WITHOUT_BTF
         result.streams = tuple(_stream(stream, maps, types, why) for stream in self._spec.streams)
         # In the order of the text; those that a macro of the learner's declares come last.
@@ -175,6 +176,15 @@ def _program(program: Program, fd: int) -> LoadedProgram:
     assert program.probe is not None
     sites = bcc_usdt.sites(program)
     return LoadedProgram(program.function, fd, _TYPES[program.probe.kind], program.probe, sites, program.line)
+
+
+def _map(made: LoadedMap, declared: MapDecl | None, types: Mapping[str, CType]) -> LoadedMap:
+    """A map with what only its declaration says."""
+    if declared is None:
+        return made
+    key = types.get(declared.key)
+    named = key if key is not None and key.size == made.key_size else made.key
+    return replace(made, histogram=declared.histogram, key=named)
 
 
 def _stream(

@@ -236,8 +236,9 @@ def _is_syscall(probe: Probe) -> bool:
 
 
 def _types(spec: ProgramSpec) -> list[tuple[str, str]]:
-    """The name and the C spelling of each event type."""
+    """The name and the C spelling of each event type, and of each enumeration that names a map's elements."""
     written: dict[str, str] = {}
     for stream in spec.streams:
         written |= zip(stream.structs, stream.c_types, strict=True)
+    written |= {each.key: each.key for each in spec.maps if each.key}
     return list(written.items())

@@ -34,7 +34,7 @@ def read_btf(fd: int) -> Btf:
     return Btf.parse(data.raw)
 
 
-def loaded_map(name: str, fd: int, btf: Btf | None, *, histogram: bool) -> LoadedMap:
+def loaded_map(name: str, fd: int, btf: Btf | None) -> LoadedMap:
     """A map as plain data; its types are None where nothing describes them."""
     info = _MAP_INFO.unpack(_info(fd, bytes(_MAP_INFO.size)))
     map_type, key_size, value_size, max_entries, _, _, key_id, value_id = info
@@ -47,7 +47,6 @@ def loaded_map(name: str, fd: int, btf: Btf | None, *, histogram: bool) -> Loade
         max_entries,
         _ctype(btf, key_id, key_size),
         _ctype(btf, value_id, value_size),
-        histogram,
     )
 
 

@@ -64,6 +64,8 @@ _MACROS: dict[str, tuple[str, int, int | None]] = {
     "BPF_QUEUESTACK": ("", 1, 2),
 }
 BCC_MAP_MACROS = frozenset(_MACROS)
+# Where the macros of arrays have the number of elements.
+_SIZES = {"BPF_ARRAY": 2, "BPF_PERCPU_ARRAY": 2, "BPF_TABLE": 4}
 
 # What bcc calls the kinds that the kernel has another name for.
 _BCC_KINDS = {
@@ -77,6 +79,7 @@ _BCC_KINDS = {
 def bcc_maps(found: Scan) -> list[FoundMap]:
     """Maps made by bcc's macros, in source order."""
     maps = []
+    enumerations = _enumerations(found)
     for first, last in found.calls(BCC_MAP_MACROS):
         token = found.tokens[first]
         kind, name_at, value_at = _MACROS[token.text]
@@ -92,9 +95,24 @@ def bcc_maps(found: Scan) -> list[FoundMap]:
             key = arguments[1] if len(arguments) > 1 else "int"
             kind = "array" if key == "int" else "hash"
         value = arguments[value_at] if value_at is not None and value_at < len(arguments) else ""
-        decl = MapDecl(arguments[name_at], kind, found.line(token.start), histogram)
+        size_at = _SIZES.get(token.text, len(arguments))
+        size = arguments[size_at] if kind.endswith("array") and size_at < len(arguments) else ""
+        line = found.line(token.start)
+        decl = MapDecl(arguments[name_at], kind, line, histogram, enumerations.get(size, ""))
         maps.append(FoundMap(decl, value, token.start, found.tokens[last].end))
     return maps
+
+
+def _enumerations(found: Scan) -> dict[str, str]:
+    """The enumeration ("enum failure") that each enumerator of the text belongs to."""
+    tokens = found.tokens
+    owners = {}
+    for at in range(2, len(tokens)):
+        if tokens[at - 2].text == "enum" and tokens[at - 1].kind == "name" and tokens[at].text == "{":
+            for inside in range(at + 1, found.closing(at)):
+                if tokens[inside].kind == "name" and tokens[inside - 1].text in ("{", ","):
+                    owners[tokens[inside].text] = f"enum {tokens[at - 1].text}"
+    return owners
 
 
 def counters(found: Scan) -> set[str]:

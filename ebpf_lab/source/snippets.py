@@ -28,6 +28,26 @@ These are required.  A program that the kernel must reject has ``expect-reject``
 ============================  ==================================================================
 
 :func:`ebpf_lab.preparation.prepared` runs the last two.
+
+A program that can fail at something counts that in a map called ``failures``, whose elements are named by an
+enumeration; the header line of a trace then says "3 failed (2 unreadable name, 1 no room for call)"
+(:mod:`ebpf_lab.failures`).  Ring and perf buffers that are full are counted without it, as lost events.  In
+the libbpf dialect ::
+
+    enum failure { UNREADABLE_NAME, NO_ROOM_FOR_CALL, FAILURES };
+
+    struct {
+        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+        __uint(max_entries, FAILURES);
+        __type(key, enum failure);
+        __type(value, u64);
+    } failures SEC(".maps");
+
+and in bcc's, whose arrays have keys of no type, but the enumeration's last name for a size ::
+
+    BPF_PERCPU_ARRAY(failures, u64, FAILURES);
+
+    failures.increment(UNREADABLE_NAME);
 """
 
 from __future__ import annotations

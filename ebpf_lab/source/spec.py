@@ -61,12 +61,18 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class MapDecl:
-    """A map declared in the text; ``kind`` is the map type without its prefix, in lower case ("hash")."""
+    """A map declared in the text; ``kind`` is the map type without its prefix, in lower case ("hash").
+
+    ``key`` is the enumeration that names the elements of one of bcc's arrays, as C writes it ("enum
+    failure"), and "" where none does: the kernel takes nothing but an int for an array's key, so that bcc
+    cannot say more than how many elements there are, and an enumerator says that.
+    """
 
     name: str
     kind: str
     line: int = 0
     histogram: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,3 +128,32 @@ def seek_stream(backend: str, kind: str) -> str:
     """A text that sends a ``struct event`` (or a line of text) for each call that ``seek`` makes."""
     declarations, body = _STREAMS[backend, kind]
     return on_seek(backend, body, ("" if kind == "printk" else EVENT) + declarations)
+
+
+FAILURES = {
+    "libbpf": """
+enum failure { UNREADABLE_NAME, NO_ROOM_FOR_CALL, FAILURES };
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, FAILURES);
+    __type(key, enum failure);
+    __type(value, u64);
+} failures SEC(".maps");
+
+static __always_inline void count_failure(enum failure failure)
+{
+    u64 *count = bpf_map_lookup_elem(&failures, &failure);
+    if (count)
+        *count += 1;
+}
+""",
+    "bcc": """
+enum failure { UNREADABLE_NAME, NO_ROOM_FOR_CALL, FAILURES };
+BPF_PERCPU_ARRAY(failures, u64, FAILURES);
+static __always_inline void count_failure(enum failure failure)
+{
+    failures.increment(failure);
+}
+""",
+}
+"""What counts failures, by dialect."""
