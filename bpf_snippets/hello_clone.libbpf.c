@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // title:    Hello from every clone()
-// teaches:  kprobe on a system call, bpf_printk
+// teaches:  kprobe on a system call, bpf_printk (in bcc: bpf_trace_printk)
 // attach:   ksyscall:clone
 // needs:    kprobe, printk, btf, clang, libbpf
 // workload: i=0; while [ $i -lt 23 ]; do ( : ); i=$((i + 1)); done

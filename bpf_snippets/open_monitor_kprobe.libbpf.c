@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 // title:    Who opens which file (kprobe, perf buffer)
-// teaches:  kprobe arguments, strings from user memory, per-CPU scratch memory, events of varying size
-// attach:   ksyscall:openat
+// teaches:  kprobe arguments, strings from user memory, per-CPU scratch memory
+// attach:   ksyscall:openat, ksyscall:openat2, ?ksyscall:open
 // needs:    kprobe, perfbuf, btf, clang, libbpf
 // workload: i=0; while [ $i -lt 23 ]; do cat /etc/hostname; i=$((i + 1)); done
 // emits:    ts u64 | pid u32 | uid u32 | uid_name str | flags s32 | flags_names str | comm str | filename str
 // expect:   rows == 23 where comm == "cat" and filename == "/etc/hostname" and flags_names == "O_RDONLY"
-// limits:   misses open() and openat2(); relative names as given; a name not yet in memory reads as empty
+// limits:   not what came of it; relative names as given; a name not yet in memory reads as empty, and is counted
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -39,10 +39,23 @@ struct {
     __type(value, struct event);
 } scratch SEC(".maps");
 
-// On most architectures the function behind a system call gets its arguments wrapped in a struct pt_regs;
-// BPF_KSYSCALL unwraps them where that is so.
-SEC("ksyscall/openat")
-int BPF_KSYSCALL(open_enter, int dfd, const char *filename, int flags)
+// What went wrong, and how often: the header line of the frame says so.
+enum failure { UNREADABLE_NAME, UNREADABLE_FLAGS, FAILURES };
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, FAILURES);
+    __type(key, enum failure);
+    __type(value, u64);
+} failures SEC(".maps");
+
+static void failed(enum failure failure)
+{
+    u64 *count = bpf_map_lookup_elem(&failures, &failure);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+}
+
+static int send(void *ctx, const char *filename, int flags)
 {
     u32 first = 0;
     struct event *event = bpf_map_lookup_elem(&scratch, &first);
@@ -55,11 +68,37 @@ int BPF_KSYSCALL(open_enter, int dfd, const char *filename, int flags)
     event->flags = flags;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     u64 length = bpf_probe_read_user_str(event->filename, sizeof(event->filename), filename);
-    if (length > sizeof(event->filename))  // an error (not in memory) is negative: a huge number here
+    if (length > sizeof(event->filename)) {  // an error (not in memory) is negative: a huge number here
         length = 0;
+        failed(UNREADABLE_NAME);
+    }
 
     // The buffer takes a copy: of the name's used part, not of all 4096 bytes.
     u64 size = __builtin_offsetof(struct event, filename) + length;
     bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, event, size);
     return 0;
+}
+
+// On most architectures the function behind a system call gets its arguments wrapped in a struct pt_regs;
+// BPF_KSYSCALL unwraps them where that is so.
+SEC("ksyscall/openat")
+int BPF_KSYSCALL(openat_enter, int dfd, const char *filename, int flags)
+{
+    return send(ctx, filename, flags);
+}
+
+SEC("ksyscall/openat2")
+int BPF_KSYSCALL(openat2_enter, int dfd, const char *filename, struct open_how *how)
+{
+    u64 flags = 0;
+    if (bpf_probe_read_user(&flags, sizeof(flags), &how->flags))
+        failed(UNREADABLE_FLAGS);
+    return send(ctx, filename, flags);
+}
+
+// Newer architectures have no open(). "?" leaves a program out where there is nothing to attach it to.
+SEC("?ksyscall/open")
+int BPF_KSYSCALL(open_enter, const char *filename, int flags)
+{
+    return send(ctx, filename, flags);
 }

@@ -22,6 +22,7 @@ from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.mappings import Mappings
 from ebpf_lab.readers.maps import read_map, read_stacks
 from ebpf_lab.readers.printk import lines
+from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
 from ebpf_lab.stats import ProgramStats, Stats, StreamStats
 
@@ -52,6 +53,7 @@ class Results:
         streams: Sequence[StreamBytes],
         maps: Sequence[LoadedMap],
         programs: Mapping[str, ProgramStats],
+        left_out: Mapping[Probe, str],
         uncounted: str,
         seconds: float,
         clock: TraceClock,
@@ -67,6 +69,7 @@ class Results:
         self._contents = [(each, read_map(each)) for each in maps if each.type not in _NOT_TABLES]
         self._stacks = [(each, read_stacks(each)) for each in maps if each.type == MapType.STACK_TRACE]
         self._programs = programs
+        self._left_out = left_out
         self._uncounted = uncounted
         self._clock = clock
         self._filtered = filtered
@@ -182,6 +185,7 @@ class Results:
         notes += [
             f"{each.name}: too large, read in part" for each, read in self._contents if not read.complete
         ]
+        notes += [f"{probe} was left out: {why}" for probe, why in self._left_out.items()]
         if self._unseen:
             notes.append(f"only: {self._unseen:,} reports of a fork or exit were lost: events may be missing")
         if self._unmapped:
@@ -220,6 +224,7 @@ class Results:
         ]
         parts.append(self.spec.dialect.value)
         parts.append(", ".join(str(program.probe) for program in self.spec.programs))
+        parts += [f"without {', '.join(map(str, self._left_out))}"] if self._left_out else []
         return " · ".join(parts)
 
 

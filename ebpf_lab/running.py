@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from ebpf_lab.attach import attach
 from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.backends.loaded import Loaded, LoadedStream, close_all
 from ebpf_lab.collect import Collected, Collector, Reader
 from ebpf_lab.command import Command
-from ebpf_lab.errors import MissingPrivilege, UsageProblem
+from ebpf_lab.errors import AttachError, MissingPrivilege, UsageProblem
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.host import targets
 from ebpf_lab.host.syscalls import MapType
+from ebpf_lab.host.targets import Target
 from ebpf_lab.own_events import filter_for
 from ebpf_lab.readers.children import ChildTracker
 from ebpf_lab.readers.counts import ProgramCounts, read_losses
@@ -26,7 +28,8 @@ from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
 from ebpf_lab.results import Results, StreamBytes
-from ebpf_lab.source.spec import ProgramSpec
+from ebpf_lab.source.probe import Probe
+from ebpf_lab.source.spec import Program, ProgramSpec
 from ebpf_lab.stats import ProgramStats, StreamStats
 
 _PERF_PAGES = 256
@@ -52,11 +55,11 @@ class Running:
     def __init__(
         self, spec: ProgramSpec, *, events: int | None, keep: int, only: bool, on_end: Callable[[], None]
     ) -> None:
+        spec, places, self._left_out = _placed(spec)
         self._spec = spec
         self._links: list[int] = []
         with contextlib.ExitStack() as opening:
             self._stack = opening
-            places = {p.function: targets.resolve(p.probe) for p in spec.programs if p.probe}
             compiled = backend_for(spec.dialect)(spec, BuildOptions())
             try:
                 if not spec.programs:
@@ -156,6 +159,7 @@ class Running:
             programs={
                 name: ProgramStats(count.runs, count.ns_per_run, count.missed) for name, count in runs.items()
             },
+            left_out=self._left_out,
             uncounted=self._counts.why,
             seconds=seconds,
             clock=self._clock,
@@ -168,6 +172,44 @@ class Running:
     def close(self) -> None:
         """Release everything; safe to call again."""
         self._stack.close()
+
+
+def _placed(spec: ProgramSpec) -> tuple[ProgramSpec, dict[str, Target], dict[Probe, str]]:
+    """Find where each program goes, and leave out those that go nowhere and need not.
+
+    Returns
+    -------
+    spec : ProgramSpec
+        With the programs that have a place.
+    places : dict
+        Their places by function.
+    left_out : dict
+        The probes that there are none of here, and why.
+
+    Raises
+    ------
+    LabError
+        As :func:`ebpf_lab.host.targets.resolve`; also where every program could be left out.
+    """
+    programs: list[Program] = []
+    places: dict[str, Target] = {}
+    left_out: dict[Probe, str] = {}
+    missing: AttachError | None = None
+    for program in spec.programs:
+        probe = program.probe and replace(program.probe, optional=False)
+        if program.probe and probe:
+            try:
+                places[program.function] = targets.resolve(probe)
+            except AttachError as error:
+                if not program.probe.optional:
+                    raise
+                left_out[probe] = error.what
+                missing = missing or error
+                continue
+        programs.append(replace(program, probe=probe))
+    if missing and not programs:
+        raise missing
+    return replace(spec, programs=tuple(programs)), places, left_out
 
 
 def _check_types(spec: ProgramSpec, loaded: Loaded) -> None:

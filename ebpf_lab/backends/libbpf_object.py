@@ -86,6 +86,8 @@ class BpfProgram:
         flags |= self._library.bpf_program__flags(self._handle)
         self._check(self._library.bpf_program__set_flags(self._handle, flags))
         self._check(self._library.bpf_program__set_log_level(self._handle, log_level))
+        # libbpf leaves out what a section begins with "?" unless told otherwise.
+        self._check(self._library.bpf_program__set_autoload(self._handle, True))
 
     def set_target(self, function: str) -> None:
         """Name the kernel function or tracepoint, by BTF, that the program will be attached to."""

@@ -8,7 +8,7 @@ from ebpf_lab import session
 from ebpf_lab.cli.common import Verbs, to_stderr
 from ebpf_lab.source import snippets
 
-_SNIPPET = "open_monitor_tracepoint.libbpf"
+_SNIPPET = "open_monitor.libbpf"
 _COMMAND = ["cat", "/etc/hostname", "/etc/os-release"]
 
 

@@ -19,14 +19,16 @@
                                           kernel does anything with them
 ========================================  =========================================================
 
-``.s`` behind uprobe, uretprobe, fentry, fexit and lsm is a program that may sleep.  bpftrace's short and
+``.s`` behind uprobe, uretprobe, fentry, fexit and lsm is a program that may sleep.  ``?`` before a probe, as
+before the name in libbpf's ``SEC("?…")``, leaves the program out where there is no such place: open(2) is a
+system call on x86-64 and none on aarch64, so ``?tracepoint:syscalls:sys_enter_open``.  bpftrace's short and
 older names (``k``, ``t``, ``kfunc``, ``raw_tp``, …) are read, never written.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NoReturn, get_args
 
 from ebpf_lab.errors import Mark, UsageProblem
@@ -163,6 +165,8 @@ class Probe:
         Frequency or period of ``profile``, in the unit of ``name``.
     sleepable : bool
         The program may sleep (``uprobe.s``, ``fentry.s``, ``lsm.s``).
+    optional : bool
+        The program is left out where there is no such place (``?kprobe:…``).
     """
 
     kind: ProbeKind
@@ -172,10 +176,11 @@ class Probe:
     offset: int = 0
     rate: int = 0
     sleepable: bool = False
+    optional: bool = False
 
     def __str__(self) -> str:
         """The probe in bpftrace's syntax; :meth:`parse` reads it back."""
-        kind = self.kind + (".s" if self.sleepable else "")
+        kind = ("?" if self.optional else "") + self.kind + (".s" if self.sleepable else "")
         if self.kind == "profile":
             return f"{kind}:{self.name}:{self.rate}"
         place = self.name or f"{self.offset:#x}"
@@ -198,16 +203,19 @@ class Probe:
         'syscalls'
         >>> str(Probe.parse("u:libc:printf+4"))
         'uprobe:libc:printf+0x4'
+        >>> Probe.parse("?kprobe:do_sys_open").optional
+        True
         """
         text = text.strip()
-        word, colon, place = text.partition(":")
+        optional = text.startswith("?")
+        word, colon, place = text.removeprefix("?").partition(":")
         base = word.removesuffix(".s")
         sleepable = base != word
         kind = _KINDS.get(base) or _ALIASES.get(base)
         if kind is None:
             _fail(
                 text,
-                0,
+                optional,
                 len(word),
                 f"{word!r} is no kind of probe" if word else "a probe must be named",
                 why=f"there are {', '.join(_KINDS)}",
@@ -215,11 +223,12 @@ class Probe:
             )
         if sleepable and kind not in _SLEEPABLE:
             hint = f"write {kind}:{place} without the .s"
-            _fail(text, 0, len(word), f"a {kind} program cannot sleep", hint=hint)
+            _fail(text, optional, len(word), f"a {kind} program cannot sleep", hint=hint)
         form = f"{kind}:{_FORMS[kind][1]}, for instance {kind}:{_FORMS[kind][2]}"
         if not place:
             _fail(text, 0, len(text), f"{text!r} says what kind of probe, not where", hint=form)
-        return _match(kind, sleepable, text, len(word) + len(colon), place, form)
+        probe = _match(kind, sleepable, text, optional + len(word) + len(colon), place, form)
+        return replace(probe, optional=optional)
 
 
 def _match(kind: ProbeKind, sleepable: bool, text: str, start: int, place: str, form: str) -> Probe:
@@ -311,6 +320,7 @@ def from_section(section: str) -> Probe | None:
     if kind == "tracepoint":
         target = target.replace("/", ":", 1)
     try:
-        return _match(kind, sleepable, target, 0, target, "")
+        probe = _match(kind, sleepable, target, 0, target, "")
     except UsageProblem:
         return None
+    return replace(probe, optional=section.startswith("?"))

@@ -414,7 +414,7 @@ def test_the_second_build_comes_from_the_cache(tmp_path: Path) -> None:
 
 
 def test_a_cached_cell_is_loaded_fast() -> None:
-    text = Path(__file__, "../../../bpf_snippets/open_monitor_tracepoint.libbpf.c").resolve().read_text()
+    text = Path(__file__, "../../../bpf_snippets/open_monitor.libbpf.c").resolve().read_text()
     load(text).close()
     times = []
     for _ in range(5):

@@ -210,7 +210,7 @@ def test_a_setting_changes_a_constant(seek: Path) -> None:
 @pytest.mark.needs("tracepoint", "ringbuf")
 def test_cat_opens_its_file_once() -> None:
     """The acceptance line of the openat monitor."""
-    text = (ROOT / "bpf_snippets" / "open_monitor_tracepoint.libbpf.c").read_text()
+    text = (ROOT / "bpf_snippets" / "open_monitor.libbpf.c").read_text()
     frame = ebpf_lab.trace(text, command=["cat", "/etc/hostname"]).frame
     (opened,) = frame[(frame["comm"] == "cat") & (frame["filename"] == "/etc/hostname")].to_dict("records")
     assert opened["flags_names"] == "O_RDONLY"

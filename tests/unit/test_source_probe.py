@@ -45,6 +45,11 @@ from ebpf_lab.source.probe import Probe, from_section, section_kind
         ("p:hz:49", Probe("profile", "hz", rate=49)),
         (" profile:ms:10 ", Probe("profile", "ms", rate=10)),
         ("xdp:eth0.23", Probe("xdp", "eth0.23")),
+        (
+            "?tracepoint:syscalls:sys_enter_open",
+            Probe("tracepoint", "sys_enter_open", group="syscalls", optional=True),
+        ),
+        ("?f.s:do_unlinkat", Probe("fentry", "do_unlinkat", sleepable=True, optional=True)),
     ],
 )
 def test_reads_and_writes(text: str, probe: Probe) -> None:
@@ -70,6 +75,8 @@ def test_canonical_text_spells_kinds_out() -> None:
         ("kprobe:a b", "a b", "not the name of a kprobe"),
         ("kprobe:ext4:ext4_open", "ext4:ext4_open", "not the name of a kprobe"),
         ("kprobe.s:do_unlinkat", "kprobe.s", "cannot sleep"),
+        ("?kprobe.s:do_unlinkat", "kprobe.s", "cannot sleep"),
+        ("?kprobe:vfs_*", "*", "not to a pattern"),
         ("kretprobe:do_unlinkat+4", "+4", "has no offset"),
         ("uretprobe:libc:printf+0x4", "+0x4", "has no offset"),
         ("tracepoint:sys_enter_openat", "sys_enter_openat", "CATEGORY:EVENT"),
@@ -103,7 +110,7 @@ def test_mark_is_drawn_under_the_word() -> None:
     ("section", "text"),
     [
         ("kprobe/do_unlinkat", "kprobe:do_unlinkat"),
-        ("?kprobe/do_unlinkat+0x4", "kprobe:do_unlinkat+0x4"),
+        ("?kprobe/do_unlinkat+0x4", "?kprobe:do_unlinkat+0x4"),
         ("kretprobe/do_unlinkat", "kretprobe:do_unlinkat"),
         ("ksyscall/openat", "ksyscall:openat"),
         ("kretsyscall/openat", "kretsyscall:openat"),
