@@ -65,7 +65,7 @@ class Collector:
     streams : sequence of Collected
         The first is the main stream.
     keep : int
-        Bytes of events to keep over all streams; later ones are counted, not kept.
+        Bytes of events to keep over all streams; what comes beyond that is counted, not kept.
     enough : int or None
         Call ``on_enough`` once the main stream has this many events; no more are kept or counted.
     on_enough : callable
@@ -86,7 +86,7 @@ class Collector:
         self.streams = tuple(streams)
         self.lock = threading.Lock()
         self.error: Exception | None = None
-        self._room = keep
+        self._keep = self._room = keep
         self._enough = enough
         self._on_enough = on_enough
         self._alongside = alongside
@@ -102,6 +102,14 @@ class Collector:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def take(self) -> list[list[Batch]]:
+        """Hand out the batches of each stream, which makes room for more events; the caller has the lock."""
+        taken = [stream.batches for stream in self.streams]
+        for stream in self.streams:
+            stream.batches = []
+        self._room = self._keep
+        return taken
 
     def _run(self) -> None:
         try:

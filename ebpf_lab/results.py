@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pandas as pd
 from ebpf_lab.backends.loaded import LoadedMap, LoadedStream
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.failures import counts_failures, failures, summary
-from ebpf_lab.frame.build import BuiltFrames, build
+from ebpf_lab.frame.build import BuiltFrames, build, size_notes
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.maps import map_frame
 from ebpf_lab.frame.printk import printk_frame
@@ -28,12 +30,22 @@ from ebpf_lab.stats import ProgramStats, Stats, StreamStats
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What was handed out of one stream: how many events, and what was wrong with them."""
+
+    events: int = 0
+    undecoded: int = 0
+    sizes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamBytes:
-    """What came of one stream; ``stats.undecoded`` is not known before the frame is built."""
+    """What came of one stream and was not ``taken``; ``stats`` knows only of what need not be decoded."""
 
     stream: LoadedStream
     batches: list[Batch]
     stats: StreamStats
+    taken: Taken
 
 
 class Results:
@@ -148,7 +160,8 @@ class Results:
             streams={
                 each.stream.name: replace(
                     each.stats,
-                    undecoded=self._built[each.stream.name].undecoded if each.stream.kind != "printk" else 0,
+                    undecoded=each.taken.undecoded + self._undecoded(each.stream.name),
+                    taken=each.taken.events,
                 )
                 for each in self._streams
             },
@@ -156,6 +169,32 @@ class Results:
             failures=counted[0] if counted else None,
             why=self._uncounted,
         )
+
+    def _undecoded(self, name: str) -> int:
+        return self._built[name].undecoded if name in self._built else 0
+
+    def taken(self) -> dict[str, Taken]:
+        """What was handed out of each stream once the frames are, too."""
+        return {
+            each.stream.name: Taken(
+                each.stats.delivered - each.stats.not_kept,
+                each.taken.undecoded + self._undecoded(each.stream.name),
+                each.taken.sizes + self._sizes(each.stream.name),
+            )
+            for each in self._streams
+        }
+
+    def _sizes(self, name: str) -> Counter[str]:
+        return self._built[name].sizes if name in self._built else Counter()
+
+    def without_events(self) -> Results:
+        """The same once its frames are handed out."""
+        taken = self.taken()
+        made = copy.copy(self)
+        for name in ("_built", "frames", "stats", "notes"):
+            made.__dict__.pop(name, None)
+        made._streams = [replace(each, batches=[], taken=taken[each.stream.name]) for each in self._streams]
+        return made
 
     @property
     def delivered(self) -> int:
@@ -175,12 +214,15 @@ class Results:
             stats, name = self.stats.streams[each.stream.name], each.stream.name
             if stats.not_kept:
                 kept = stats.delivered - stats.not_kept
+                # What is taken makes room: those kept are the first ones no longer.
+                which = f"{kept:,}" if stats.taken else f"the first {kept:,}"
                 notes.append(
-                    f"{name}: the first {kept:,} of {stats.delivered:,} events were kept;"
+                    f"{name}: {which} of {stats.delivered:,} events were kept;"
                     " more with --keep SIZE (keep= in a script)"
                 )
+            notes += [f"{name}: {note}" for note in size_notes(each.taken.sizes + self._sizes(name))]
             if name in self._built:
-                notes += [f"{name}: {note}" for note in self._built[name].notes]
+                notes += [f"{name}: {note}" for note in self._built[name].mixed]
         notes += [f"{each.name}: {read.why}" for each, read in self._contents if read.why]
         notes += [
             f"{each.name}: too large, read in part" for each, read in self._contents if not read.complete
@@ -209,7 +251,10 @@ class Results:
             unkept = sum(stream.not_kept for stream in stats.streams.values())
             parts += [_count(self.delivered, "event"), f"{self.seconds:.2f} s", f"{self.dropped:,} lost"]
             parts += [f"{undecoded:,} undecoded"] if undecoded else []
-            parts += [f"kept the first {self.delivered - unkept:,}"] if unkept else []
+            taken = sum(stream.taken for stream in stats.streams.values())
+            kept = f"kept {'' if taken else 'the first '}{self.delivered - unkept:,}"
+            parts += [kept] if unkept else []
+            parts += [f"{taken:,} taken"] if taken else []
             # Programs also run for the events that a filter takes out: their cost is not the others'.
             if self.delivered and stats.cost and not self._filtered:
                 parts.append(f"{stats.cost / self.delivered:,.0f} ns per event")

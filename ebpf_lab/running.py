@@ -7,12 +7,14 @@ the same things in the same order: links first, then readers, then maps and prog
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+
+import pandas as pd
 
 from ebpf_lab.attach import attach
 from ebpf_lab.backends.common import BuildOptions, backend_for
-from ebpf_lab.backends.loaded import Loaded, LoadedStream, close_all
+from ebpf_lab.backends.loaded import Loaded, LoadedMap, LoadedStream, close_all
 from ebpf_lab.collect import Collected, Collector, Reader
 from ebpf_lab.command import Command
 from ebpf_lab.errors import AttachError, MissingPrivilege, UsageProblem
@@ -21,13 +23,14 @@ from ebpf_lab.host import targets
 from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.host.targets import Target
 from ebpf_lab.own_events import filter_for
+from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.children import ChildTracker
 from ebpf_lab.readers.counts import ProgramCounts, read_losses
 from ebpf_lab.readers.mappings import MappingRecorder
 from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
-from ebpf_lab.results import Results, StreamBytes
+from ebpf_lab.results import Results, StreamBytes, Taken
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import Program, ProgramSpec
 from ebpf_lab.stats import ProgramStats, StreamStats
@@ -58,6 +61,7 @@ class Running:
         spec, places, self._left_out = _placed(spec)
         self._spec = spec
         self._links: list[int] = []
+        self._taken: dict[str, Taken] = {}
         with contextlib.ExitStack() as opening:
             self._stack = opening
             compiled = backend_for(spec.dialect)(spec, BuildOptions())
@@ -134,31 +138,58 @@ class Running:
         if self._collector.error is not None:
             raise self._collector.error
 
-    def results(self, seconds: float) -> Results:
-        """What came so far, ``seconds`` after the start."""
-        losses = read_losses(self._loaded.losses)
-        runs = self._counts.read()
+    def take(self) -> dict[str, pd.DataFrame]:
+        """Frames of what came since the last time, which is then kept no longer."""
         with self._collector.lock:
-            streams = [
-                StreamBytes(
-                    stream=stream,
-                    batches=list(collected.batches),
-                    stats=StreamStats(
-                        delivered=collected.delivered,
-                        dropped=collected.reader.lost + losses.get(stream.name, 0),
-                        undecoded=0,
-                        not_kept=collected.delivered - collected.kept,
-                    ),
-                )
-                for stream, collected in zip(self._loaded.streams, self._collector.streams, strict=True)
-            ]
+            streams = self._streams(self._collector.take())
+        # Of the maps, what names the stack ids in events; reading them all each time would cost much.
+        stacks = [each for each in self._loaded.maps if each.type == MapType.STACK_TRACE]
+        portion = self._results(streams, stacks, {}, 0.0)
+        frames = portion.frames
+        self._taken = portion.taken()
+        return frames
+
+    def results(self, seconds: float) -> Results:
+        """What came so far and was not taken, ``seconds`` after the start."""
+        runs = {
+            name: ProgramStats(count.runs, count.ns_per_run, count.missed)
+            for name, count in self._counts.read().items()
+        }
+        with self._collector.lock:
+            streams = self._streams([list(each.batches) for each in self._collector.streams])
+        return self._results(streams, self._loaded.maps, runs, seconds)
+
+    def _streams(self, batches: Sequence[list[Batch]]) -> list[StreamBytes]:
+        losses = read_losses(self._loaded.losses)
+        return [
+            StreamBytes(
+                stream=stream,
+                batches=own,
+                stats=StreamStats(
+                    delivered=collected.delivered,
+                    dropped=collected.reader.lost + losses.get(stream.name, 0),
+                    undecoded=0,
+                    not_kept=collected.delivered - collected.kept,
+                ),
+                taken=self._taken.get(stream.name, Taken()),
+            )
+            for stream, collected, own in zip(
+                self._loaded.streams, self._collector.streams, batches, strict=True
+            )
+        ]
+
+    def _results(
+        self,
+        streams: Sequence[StreamBytes],
+        maps: Sequence[LoadedMap],
+        programs: Mapping[str, ProgramStats],
+        seconds: float,
+    ) -> Results:
         return Results(
             spec=self._spec,
             streams=streams,
-            maps=self._loaded.maps,
-            programs={
-                name: ProgramStats(count.runs, count.ns_per_run, count.missed) for name, count in runs.items()
-            },
+            maps=maps,
+            programs=programs,
             left_out=self._left_out,
             uncounted=self._counts.why,
             seconds=seconds,

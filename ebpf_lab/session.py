@@ -122,10 +122,14 @@ class Trace:
         """Ask the trace to end, without waiting for it."""
         self._end.set()
 
-    def join(self) -> None:
-        """Wait until the trace is detached and closed; raises nothing."""
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait, at most so long, until the trace is detached and closed, and say whether it is.
+
+        Raises nothing: what went wrong is for :meth:`stop`.
+        """
         if self._supervisor is not None:
-            self._supervisor.join()
+            self._supervisor.join(seconds)
+        return not self.running
 
     def wait(self) -> Self:
         """Wait for the trace's own end; an interrupt ends it and keeps what came so far."""
@@ -186,10 +190,33 @@ class Trace:
         with self._lock:
             if self._running is not None:
                 return self._running.results(time.monotonic() - self._began)
+            return self._ended()
+
+    def take(self) -> dict[str, pd.DataFrame]:
+        """Hand out the events that came since the last time, and keep them no longer.
+
+        For long traces: what is taken in time never reaches the limit of ``keep``, and memory holds one
+        portion.  Possible while the trace runs and after its end; every event comes once.  ``frame`` and
+        ``frames`` then have what is yet to be taken, ``stats`` and ``header`` still count everything.
+
+        Returns
+        -------
+        dict of DataFrame
+            As :attr:`frames`, also for streams of which nothing came.  A column such as ``time``, which is
+            one of times only where the values are, is judged by each portion for itself.
+        """
+        with self._lock:
+            if self._running is not None:
+                return self._running.take()
+            results = self._ended()
+            self._results = results.without_events()
+            return results.frames
+
+    def _ended(self) -> Results:
+        if self._error is not None:
+            raise self._error
         if self._results is None:
-            raise UsageProblem(
-                "this trace has no results", why="it was not started, or it failed", hint="trace.start()"
-            )
+            raise UsageProblem("this trace has no results", why="it was not started", hint="trace.start()")
         return self._results
 
     @property

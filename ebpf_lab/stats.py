@@ -20,12 +20,15 @@ class StreamStats:
         Delivered events whose bytes do not fit the stream's type.
     not_kept : int
         Delivered events that are not in the frame because its memory limit was reached.
+    taken : int
+        Delivered events that are no longer in the frame because ``Trace.take`` handed them out.
     """
 
     delivered: int
     dropped: int
     undecoded: int
     not_kept: int
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Stats:
         lines = [
             f"{name}: {s.delivered:,} delivered, {s.dropped:,} dropped, {s.undecoded:,} undecoded"
             + (f", {s.not_kept:,} not kept" if s.not_kept else "")
+            + (f", {s.taken:,} taken" if s.taken else "")
             for name, s in self.streams.items()
         ]
         lines += [f"{name}: {self._runs(p)}" for name, p in self.programs.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,27 @@ class BuiltFrames:
         Events that fit no type, and those of types that cannot be told apart.
     rest : DataFrame
         The events that fit no type, as bytes.
-    notes : tuple of str
-        What a reader of the frames should know, a sentence each.
+    sizes : Counter
+        Events that are not of the size of their type, by what that means for them, in words.
+    mixed : tuple of str
+        What to know of types that cannot be told apart, a sentence each.
     """
 
     frames: dict[str, pd.DataFrame]
     undecoded: int
     rest: pd.DataFrame
-    notes: tuple[str, ...]
+    sizes: Counter[str]
+    mixed: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the frames should know, a sentence each."""
+        return (*size_notes(self.sizes), *self.mixed)
+
+
+def size_notes(sizes: Mapping[str, int]) -> list[str]:
+    """Sentences on events that are not of the size of their type."""
+    return [f"{count:,} events of {words}" for words, count in sizes.items()]
 
 
 def build(
@@ -77,9 +90,10 @@ def build(
     if release and isinstance(batches, list):
         batches.clear()
     if not types:
-        return BuiltFrames({"bytes": raw_frame(own)}, 0, raw_frame([]), ())
+        return BuiltFrames({"bytes": raw_frame(own)}, 0, raw_frame([]), Counter(), ())
     groups = _groups([Layout.of(each) for each in types], any(batch.padded for batch in own))
-    notes = _sizes_note(groups, own)
+    sizes = _unlike_sizes(groups, own)
+    mixed = []
     shares, rest = _deal(groups, own)
     own.clear()
     frames: dict[str, pd.DataFrame] = {}
@@ -89,7 +103,7 @@ def build(
         if len(group) > 1:
             frames[names] = raw_frame(share)
             undecoded += len(frames[names])
-            notes.append(
+            mixed.append(
                 f"{names}: raw bytes, because they have the same size ({group[0].size} bytes) and cannot be"
                 " told apart; send each through a buffer of its own"
             )
@@ -98,7 +112,7 @@ def build(
         count = sum(map(len, share))
         arrays = assemble(group[0], count, _blocks(share), clock, stacks=stacks, arch=arch)
         frames[names] = frame_of(arrays, count, positions)
-    return BuiltFrames(frames, undecoded, raw_frame(rest), tuple(notes))
+    return BuiltFrames(frames, undecoded, raw_frame(rest), sizes, tuple(mixed))
 
 
 def _groups(layouts: Sequence[Layout], padded: bool) -> list[list[Layout]]:
@@ -136,8 +150,8 @@ def _deal(
     return shares, rest
 
 
-def _sizes_note(groups: Sequence[Sequence[Layout]], batches: Sequence[Batch]) -> list[str]:
-    """Tell of events that are not of the size of their type."""
+def _unlike_sizes(groups: Sequence[Sequence[Layout]], batches: Sequence[Batch]) -> Counter[str]:
+    """Count the events that are not of the size of their type."""
     wanted = ", ".join(str(layout.size) for group in groups for layout in group)
     found: Counter[str] = Counter()
     for batch in batches:
@@ -149,7 +163,7 @@ def _sizes_note(groups: Sequence[Sequence[Layout]], batches: Sequence[Batch]) ->
         if batch.record_size > layout.size and not layout.flexible and not batch.fits(layout.size):
             words = f"{batch.record_size} bytes are longer than their type ({layout.size} bytes)"
             found[f"{words}: the rest of them is not shown"] += len(batch)
-    return [f"{count:,} events of {words}" for words, count in found.items()]
+    return found
 
 
 def _first(batch: Batch) -> int:
