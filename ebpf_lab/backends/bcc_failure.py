@@ -111,6 +111,7 @@ def rejected(
             text=spec.text,
             files=(CELL,),
             places=places,
+            definition=program.line,
             otherwise=os.strerror(answer.errno),
         )
     )

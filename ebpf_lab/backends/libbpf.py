@@ -11,6 +11,7 @@ from ebpf_lab.backends.common import BuildOptions
 from ebpf_lab.backends.libbpf_object import SLEEPABLE, XDP_HAS_FRAGS, BpfObject, BpfProgram, LoadFailed
 from ebpf_lab.backends.loaded import Loaded
 from ebpf_lab.backends.refused import not_in_btf, refusal
+from ebpf_lab.diagnose.verifier import with_walk
 from ebpf_lab.errors import LabError
 from ebpf_lab.host.syscalls import ProgType
 from ebpf_lab.host.targets import KernelBtf, Target
@@ -113,10 +114,11 @@ class LibbpfCompiled:
             )
             if again := self._failure(plain, targets, self._options.log_level):
                 elf, failed = plain, again
-        if failed.log_cut_short:
+        if failed.log_cut_short and (short := self._failure(elf, targets, _STATISTICS_ONLY)):
             # The kernel reports a log that does not fit in place of the error it tells of, and before 6.4
             # keeps its beginning only.  At this level it says what is wrong, and not how it got there.
-            failed = self._failure(elf, targets, _STATISTICS_ONLY) or failed
+            short.logs = {name: with_walk(log, failed.logs.get(name, "")) for name, log in short.logs.items()}
+            failed = short
         return refusal(failed, self._spec, elf)
 
     def _failure(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> LoadFailed | None:

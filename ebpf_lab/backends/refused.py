@@ -59,6 +59,7 @@ def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: byte
         text=spec.text,
         files=(clang.CELL,),
         places=_places(elf, name),
+        definition=program.line if program else 0,
         otherwise=os.strerror(failed.code),
     )
 

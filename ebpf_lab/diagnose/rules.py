@@ -33,7 +33,7 @@ def _say(why: str, hint: str = "") -> Callable[[str, str], Cause]:
 _BOUND = "the index or size can be larger than the memory: compare it with the size first"
 
 _RULES: tuple[tuple[str, Callable[[str, str], Cause]], ...] = (
-    (r"_or_null'|possibly NULL pointer", _null),
+    (r"_or_null\b|possibly NULL pointer", _null),
     (
         r"invalid mem access '(?:scalar|inv)'",
         _say(

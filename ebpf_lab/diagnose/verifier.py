@@ -24,9 +24,14 @@ _PASSING = re.compile(
     r"|cur state:|old state:|mark_precise|last_idx|regs=|parent |propagating"
     r"|caller|callee|returning from|to caller|R\d+(?:_\w+)?=|frame\d"
 )
+_JUMPED = re.compile(r"from (\d+) to \d+")
+# A program's end belongs to its closing brace, or to the macro that wraps it (BPF_PROG, BPF_KPROBE, …).
+_END_OF_ALL = re.compile(r"\}(?: *//.*)?|[\w *]*\bBPF_\w+\(.*")
 _INSTRUCTION = re.compile(r"\binsn (\d+)")
 # The verifier gave up somewhere; what keeps it busy is the loop that it was last in.
 _GAVE_UP = re.compile(r"program is too large|jumps is too complex")
+# What is counted for the program as a whole, after the walk.
+_OVERALL = re.compile(r"combined stack size")
 _LOOP = re.compile(r"; .*\b(?:for|while)\b")
 _ALLOCATED = re.compile(r"\balloc_insn=(\d+)")
 
@@ -82,6 +87,22 @@ def is_complete(log: str) -> bool:
     return any(_END.match(line) for line in log[-4096:].splitlines())
 
 
+def with_walk(log: str, beginning: str) -> str:
+    """A log without its walk, and before it the walk's beginning where that tells something.
+
+    Kernels before 6.4 keep the beginning of a walk that does not fit.  It leads to no error, but to the loop
+    that kept the verifier busy until it gave up.
+
+    Parameters
+    ----------
+    log : str
+        What is wrong with the program, and no walk.
+    beginning : str
+        What the kernel kept of the walk.
+    """
+    return f"{beginning.rpartition(chr(10))[0]}\n{log}" if _GAVE_UP.search(log) else log
+
+
 def parse(log: str, files: Collection[str] = ()) -> Rejection:
     """Read the end of a verifier log, whatever its shape: a damaged one yields less, never an error.
 
@@ -110,8 +131,14 @@ def parse(log: str, files: Collection[str] = ()) -> Rejection:
     elif _GAVE_UP.search(error):
         at = next((place + 1 for place in range(at, -1, -1) if _LOOP.match(lines[place])), at)
         instruction = -1
+    elif _OVERALL.match(error):
+        at = instruction = -1
     allocated = _ALLOCATED.search(error)
     source, line_number = _source(lines, at, files)
+    if _END_OF_ALL.fullmatch(source) and (left := _left_at(lines, at)) >= 0:
+        # Every path ends there: the line that left for it says which one this is about.
+        instruction = _step(lines[left])
+        source, line_number = _source(lines, left, files)
     return Rejection(error, instruction, line_number, source, _number(allocated[1]) if allocated else -1)
 
 
@@ -122,6 +149,7 @@ def rejected(
     text: str,
     files: Collection[str] = (),
     places: Sequence[Place] = (),
+    definition: int = 0,
     otherwise: str = "",
 ) -> VerifierRejected:
     """The error to raise for a program that the verifier refused.
@@ -138,6 +166,8 @@ def rejected(
         Base names under which the log knows that text.
     places : sequence of Place
         The object's line records, by instruction.
+    definition : int
+        The line of the program's definition, 0 when unknown: what an error is about that names no other.
     otherwise : str
         What to say when the log names no error.
     """
@@ -148,6 +178,7 @@ def rejected(
     if found.allocated >= 0 and (place := _covering(places, found.allocated)):
         marks.append(_mark(lines, place.line, place.column, "acquired here"))
     line, column = _position(found, lines, places)
+    line = line or definition
     if line:
         marks.append(_mark(lines, line, column, ""))
     cause = rules.of_rejection(error, text, lines[line - 1] if 0 < line <= len(lines) else "")
@@ -175,6 +206,23 @@ def _source(lines: Sequence[str], at: int, files: Collection[str]) -> tuple[str,
             if text and (number or match["file"] is None):
                 return text, number
     return "", 0
+
+
+def _left_at(lines: Sequence[str], at: int) -> int:
+    """Where the walk jumped to the C line of the step at ``lines[at]``, -1 when it went straight there."""
+    number, begun = _step(lines[at]), False
+    for place in range(at - 1, -1, -1):
+        line = lines[place]
+        if jumped := _JUMPED.match(line):
+            wanted = _number(jumped[1])
+            return next((each for each in range(place - 1, -1, -1) if _step(lines[each]) == wanted), -1)
+        if _SOURCE.fullmatch(line):
+            begun = True
+        elif (step := _step(line)) >= 0:
+            if step != number and begun:
+                return place if " goto " in line else -1
+            number = step
+    return -1
 
 
 def _position(found: Rejection, lines: Sequence[str], places: Sequence[Place]) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ebpf_lab.diagnose.rules import of_rejection
-from ebpf_lab.diagnose.verifier import Place, is_complete, parse, rejected
+from ebpf_lab.diagnose.verifier import Place, is_complete, parse, rejected, with_walk
 
 CASES = Path(__file__).parent.parent / "data" / "verifier"
 LOGS = sorted(CASES.glob("*.log"))
@@ -99,6 +99,53 @@ def test_a_log_without_a_walk_names_an_instruction() -> None:
         log, function="f", text="one\ntwo\n", places=[Place(0, 1, 1, "one"), Place(6, 2, 1, "two")]
     )
     assert (error.what, error.where[0].line) == ("f: unreachable insn 7", 2)
+
+
+WALK_TO_THE_BRACE = """\
+; if (pid == 1) @ cell.c:2
+3: (55) if r0 != 0x1 goto pc+2        ; R0=1 refs=2
+; submit(event); @ cell.c:4
+4: (bf) r1 = r6                       ; R1=ringbuf_mem() refs=2
+5: (85) call bpf_ringbuf_submit#132   ;
+; } @ cell.c:6
+6: (b4) w0 = 0                        ; R0=0
+7: (95) exit
+"""
+LEFT = "from 3 to 6: R0=scalar() R6=ringbuf_mem() refs=2\n6: (b4) w0 = 0      ; R0=0 refs=2\n7: (95) exit\n"
+LEAK = "Unreleased reference id=2 alloc_insn=1\nprocessed 9 insns (limit 1000000)\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        (f"{WALK_TO_THE_BRACE}\n{LEFT}{LEAK}", 2),
+        (f"{WALK_TO_THE_BRACE}\n{LEFT}{LEAK}".replace("; } @", "; int BPF_KPROBE(f, int fd) @"), 2),
+        # Straight to the brace, past a jump that is none of its business.
+        (f"{LEFT.replace('3 to 6', '1 to 2')}{WALK_TO_THE_BRACE}{LEAK}", 6),
+        (f"; return 0; @ cell.c:3\n3: (05) goto pc+2\n; }} @ cell.c:6\n6: (95) exit\n{LEAK}", 3),
+        (f"; }} @ cell.c:6\n6: (95) exit\n{LEAK}", 6),
+        (f"; }} @ cell.c:6\n\nfrom 3 to 6: R0=1\n6: (95) exit\n{LEAK}", 6),
+    ],
+)
+def test_the_line_that_left_for_the_end_of_all_paths(log: str, line: int) -> None:
+    assert parse(log, ("cell.c",)).line == line
+
+
+def test_what_is_counted_after_the_walk_is_about_the_whole_program() -> None:
+    log = f"{WALK_TO_THE_BRACE}combined stack size of 2 calls is 640. Too large\nprocessed 9 insns\n"
+    error = rejected(log, function="f", text="a\nint f(void *ctx)\n", files=("cell.c",), definition=2)
+    assert [(mark.line, mark.text) for mark in error.where] == [(2, "int f(void *ctx)")]
+
+
+def test_the_beginning_of_a_walk_that_did_not_fit() -> None:
+    end = "BPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns (limit 1000000)\n"
+    beginning = (
+        "; for (;;) @ cell.c:3\n1: (07) r1 += 1\n; sum += i; @ cell.c:4\n2: (0f) r2 += r1\n3: (05) got"
+    )
+    assert parse(with_walk(end, beginning)).line == 3
+    # What a walk's beginning leads to says nothing of an error at its end.
+    other = "R1 invalid mem access 'scalar'\nprocessed 99 insns\n"
+    assert with_walk(other, beginning) == other
 
 
 def test_no_log_at_all() -> None:
