@@ -17,7 +17,8 @@ value goes on in lines that are indented further.
 ============================  ==================================================================
 
 These are required.  A program that the kernel must reject has ``expect-reject`` in place of ``workload``,
-``emits`` and ``expect``: words of the error.  These may be left out:
+``emits`` and ``expect``: words of the error (:mod:`ebpf_lab.source.rejection`).  It holds its repair behind
+``#ifdef FIXED``, so that ``#define FIXED`` above it makes the kernel take it.  These may be left out:
 
 ============================  ==================================================================
 ``backend``                   the dialect, where the text does not show it
@@ -60,6 +61,7 @@ from typing import NoReturn
 from ebpf_lab.errors import Mark, UsageProblem
 from ebpf_lab.source.expect import Expectation, parse_expectations
 from ebpf_lab.source.probe import Probe
+from ebpf_lab.source.rejection import Rejection, parse_rejection
 from ebpf_lab.source.spec import Dialect
 from ebpf_lab.source.words import did_you_mean, listing
 
@@ -99,8 +101,8 @@ class Snippet:
         Feature names.
     emits : tuple of Column
     expect : tuple of Expectation
-    expect_reject : str
-        Words of the error that it must be rejected with, "" when it must run.
+    rejection : Rejection or None
+        How it must be rejected, None when it must run.
     backend : Dialect or None
     source : str
         The stream or map that ``emits`` and ``expect`` are about, "" for the main one.
@@ -121,11 +123,16 @@ class Snippet:
     emits: tuple[Column, ...]
     expect: tuple[Expectation, ...]
     limits: str
-    expect_reject: str = ""
+    rejection: Rejection | None = None
     backend: Dialect | None = None
     source: str = ""
     setup: str = ""
     cleanup: str = ""
+
+    @property
+    def fixed(self) -> str:
+        """The text of a program that must be rejected, repaired."""
+        return f"#define FIXED\n{self.text}"
 
 
 def directory() -> Path:
@@ -194,7 +201,7 @@ def parse(text: str, name: str = "") -> Snippet:
         header.columns(),
         header.expectations(),
         header.prose("limits"),
-        header.prose("expect-reject"),
+        header.rejection(),
         header.backend(),
         header.prose("from"),
         header.values.get("setup", ""),
@@ -270,6 +277,14 @@ class _Header:
             return parse_expectations(self.values.get("expect", ""))
         except UsageProblem as problem:
             self._fail(self._where["expect"], f"{problem.what}: {problem.why}", problem.hint)
+
+    def rejection(self) -> Rejection | None:
+        if "expect-reject" not in self.values:
+            return None
+        try:
+            return parse_rejection(self.values["expect-reject"], "\n".join(self._lines))
+        except UsageProblem as problem:
+            self._fail(self._where["expect-reject"], problem.what, problem.hint)
 
     def backend(self) -> Dialect | None:
         value = self.prose("backend")

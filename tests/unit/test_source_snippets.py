@@ -13,6 +13,7 @@ from ebpf_lab.source import snippets
 from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.expect import Comparison, Expectation, parse_expectations
 from ebpf_lab.source.probe import Probe
+from ebpf_lab.source.rejection import Rejection, Words
 from ebpf_lab.source.spec import Dialect
 
 HEADER = """\
@@ -62,8 +63,15 @@ def test_a_program_to_be_rejected() -> None:
         .replace("//             /bin/true; done\n", "")
         .replace("//           rows > 0\n", "")
     )
-    snippet = snippets.parse(text + "\n// expect-reject: invalid mem access\n" + BODY)
-    assert (snippet.expect_reject, snippet.expect, snippet.workload) == ("invalid mem access", (), "")
+    text += "\n// expect-reject: invalid mem access\n//   6.1: no access\n"
+    body = BODY.replace("return 0; }", "return 1;  // <- rejected here\n}")
+    snippet = snippets.parse(text + body)
+    assert snippet.rejection == Rejection((Words("invalid mem access"), Words("no access", "6.1")), 12)
+    assert (snippet.expect, snippet.workload) == ((), "")
+    assert snippet.fixed.startswith("#define FIXED\n// SPDX")
+    with pytest.raises(UsageProblem, match="x: 0 lines are marked as rejected") as caught:
+        snippets.parse(text + BODY, "x")
+    assert "expect-reject" in caught.value.where[0].text
 
 
 @pytest.mark.parametrize("key", snippets.REQUIRED)

@@ -17,6 +17,8 @@ from support.globs import matches
 from support.machine import ROOT
 from support.skips import LISTS, parse
 
+from ebpf_lab.source import snippets
+
 TIME_LIMIT, FULL_TIME_LIMIT = 1500, 7200
 """Seconds for one kernel's tests; programs compile about twenty times slower in there."""
 
@@ -37,11 +39,19 @@ KERNELS = {
 
 
 def keywords() -> str:
-    """Each snippet, each kind of probe and of stream, and what is skipped here, in words for ``-k``."""
+    """Which tests run in there, in words for ``-k``.
+
+    Each snippet, each kind of probe and of stream, what is skipped here, and the rejected programs of which
+    kernels say different things; what they say of the others is recorded in ``tests/data/verifier``.
+    """
     skipped = {" and ".join(re.findall(r"\w+", entry.pattern.partition("::")[2])) for entry in SKIPPED_HERE}
-    return " or ".join(
-        ["test_snippets", "test_probes", "test_streams", *(f"({words})" for words in sorted(skipped))]
-    )
+    rejected = {
+        f"test_rejected and {Path(name).name.replace('.', ' and ')}"
+        for name in snippets.names("rejected")
+        if (rejection := snippets.load(name).rejection) and len(rejection.words) > 1
+    }
+    chosen = sorted(skipped | rejected)
+    return " or ".join(["test_snippets", "test_probes", "test_streams", *(f"({words})" for words in chosen)])
 
 
 class Run:
