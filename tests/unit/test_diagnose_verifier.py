@@ -158,6 +158,8 @@ def test_the_null_check_names_the_variable_of_the_line() -> None:
     cause = of_rejection("R6 invalid mem access 'ringbuf_mem_or_null'", text, "b->x = 1;")
     assert cause.hint == "if (!b) return 0;"
     assert "bpf_ringbuf_reserve" in cause.why
+    # Handed to a helper.
+    assert of_rejection("R1 type=map_value_or_null expected=fp", text, "f(a);").hint == "if (!a) return 0;"
     assert of_rejection("R6 invalid mem access 'mem_or_null'", text, "c->x = 1;").hint == ""
 
 

@@ -48,7 +48,7 @@ def keywords() -> str:
     rejected = {
         f"test_rejected and {Path(name).name.replace('.', ' and ')}"
         for name in snippets.names("rejected")
-        if (rejection := snippets.load(name).rejection) and len(rejection.words) > 1
+        if (rejection := snippets.load(name).rejection) and any(each.kernel for each in rejection.words)
     }
     chosen = sorted(skipped | rejected)
     return " or ".join(["test_snippets", "test_probes", "test_streams", *(f"({words})" for words in chosen)])
