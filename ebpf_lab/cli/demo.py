@@ -15,8 +15,8 @@ _COMMAND = ["cat", "/etc/hostname", "/etc/os-release"]
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("demo", help="trace the files that a command opens and print them")
-    parser.add_argument("command", nargs="*", default=_COMMAND, help="after --; %(default)s unless given")
-    parser.set_defaults(run=_run)
+    parser.usage = "ebpf-lab demo [-h] [-- COMMAND ...]"
+    parser.set_defaults(run=_run, command=_COMMAND)
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ebpf_lab.errors import MissingFeature, MissingPrivilege
 from ebpf_lab.host import kernel_probes, privileges, system_calls, tool_probes
 from ebpf_lab.host.answers import Answer, Feature, Lacking, Undecided
 
-__all__ = ["NAMES", "Answer", "Feature", "no_kprobes", "probe", "probe_all", "require"]
+__all__ = ["NAMES", "Answer", "Feature", "missing", "no_kprobes", "probe", "probe_all", "require"]
 
 _ENOTSUPP = 524
 """The kernel's own EOPNOTSUPP, which escapes to user space from bpf(2)."""
@@ -106,6 +106,11 @@ def probe_all() -> list[Feature]:
     """Every feature, tried anew."""
     _known.clear()
     return [probe(name) for name in NAMES]
+
+
+def missing(names: Iterable[str]) -> Feature | None:
+    """The first of these features that this machine does not have for certain, None where it has all."""
+    return next((feature for feature in map(probe, names) if feature.answer is not Answer.YES), None)
 
 
 def require(name: str) -> None:

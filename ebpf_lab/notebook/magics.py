@@ -12,7 +12,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 
 from ebpf_lab import session
 from ebpf_lab.errors import UsageProblem
-from ebpf_lab.host import doctor, listing
+from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.notebook.registry import Background, Registry
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.words import did_you_mean
@@ -151,7 +151,8 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 "%bpf show takes the name of a snippet", hint="such as: " + ", ".join(snippets.names())
             )
-        snippet = snippets.load(arguments[0])
+        snippet = snippets.load(arguments[0], lambda each: features.missing(each.needs) is None)
+        print(f"{snippet.name}: {snippet.title}")
         words = ["%%bpf", *(f"--attach {function}={probe}" for function, probe in snippet.attach.items())]
         if snippet.workload:
             words.append(f"-- sh -c {shlex.quote(snippet.workload)}")

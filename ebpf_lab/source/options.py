@@ -1,6 +1,6 @@
-"""The options of a ``%%bpf`` cell.
+"""The options of a ``%%bpf`` cell, and those of the command line that are the same.
 
-One table, :data:`OPTIONS`, says what there is: the parser, the help text and completion come from it.
+One table, :data:`OPTIONS`, says what there is: the parsers, the help text and completion come from it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class CellOptions:
 class Option:
     """One option: its flag, the field of :class:`CellOptions` it sets, and what its value is called.
 
-    ``convert`` checks a value and returns it, and is None for a flag that takes none.
+    ``convert`` checks a value and returns it, and is None for a flag that takes none.  ``default`` says what
+    a cell does without it, where that is not nothing, and ``cell_only`` is set where the option makes no
+    sense on a command line.
     """
 
     flag: str
@@ -68,6 +70,8 @@ class Option:
     metavar: str
     help: str
     convert: Callable[..., Any] | None
+    default: str = ""
+    cell_only: bool = False
 
     @property
     def pairs(self) -> bool:
@@ -80,16 +84,17 @@ class Option:
 
 
 OPTIONS = (
-    Option("-o", "output", "NAME", "bind the result to this variable", value.variable_name),
+    Option("-o", "output", "NAME", "bind the result to this variable", value.variable_name, cell_only=True),
     Option(
         "-t",
         "seconds",
         "SECONDS",
-        f"end after so long, {DEFAULT_SECONDS:g} if nothing else ends it",
+        "end after so long",
         value.seconds,
+        f", {DEFAULT_SECONDS:g} if nothing else ends it",
     ),
     Option("-n", "events", "EVENTS", "end after so many events of the main stream", value.events),
-    Option("--bg", "background", "", "go on in the background, until %bpf stop", None),
+    Option("--bg", "background", "", "go on in the background, until %bpf stop", None, cell_only=True),
     Option(
         "--attach",
         "attach",
@@ -112,7 +117,7 @@ def usage() -> str:
     """The grammar of a cell's first line, and what each option does."""
     width = max(len(str(option)) for option in OPTIONS)
     lines = [f"{MAGIC} [OPTION …] [-- COMMAND …]", ""]
-    lines += [f"  {str(option).ljust(width)}  {option.help}" for option in OPTIONS]
+    lines += [f"  {str(option).ljust(width)}  {option.help}{option.default}" for option in OPTIONS]
     lines += [
         f"  {'-- COMMAND …'.ljust(width)}  attach, run this command, and stop when it ends",
         "",
@@ -163,14 +168,7 @@ class _Parser(argparse.ArgumentParser):
 def _parse(words: Sequence[Word]) -> dict[str, Any]:
     parser = _Parser(prog=MAGIC, add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in OPTIONS:
-        keywords: dict[str, Any] = {"dest": option.field, "default": argparse.SUPPRESS}
-        if option.convert is None:
-            keywords["action"] = "store_true"
-        elif option.pairs:
-            keywords |= {"action": "append", "type": _pair(option)}
-        else:
-            keywords["type"] = option.convert
-        parser.add_argument(option.flag, **keywords)
+        _add(parser, option)
     _refuse_slips(words)
     try:
         namespace, rest = parser.parse_known_args(list(words))
@@ -178,11 +176,43 @@ def _parse(words: Sequence[Word]) -> dict[str, Any]:
         raise _incomplete(words, error) from None
     if rest:
         raise _unknown(rest[0])
-    chosen = vars(namespace)
+    return _with_dictionaries(vars(namespace))
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of a command line the options that make sense there."""
     for option in OPTIONS:
-        if option.pairs and option.field in chosen:
-            chosen[option.field] = _dictionary(chosen[option.field])
-    return chosen
+        if not option.cell_only:
+            _add(parser, option)
+
+
+def given_on(parsed: argparse.Namespace) -> CellOptions:
+    """What the options of :func:`add_to`, and ``command``, were given on a command line.
+
+    Raises
+    ------
+    Refused
+        A value is wrong, as when parsing.
+    """
+    fields = {option.field for option in OPTIONS if not option.cell_only} | {"command"}
+    given = {name: value for name, value in vars(parsed).items() if name in fields and value is not None}
+    return CellOptions(**_with_dictionaries(given))
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    keywords: dict[str, Any] = {"dest": option.field, "default": argparse.SUPPRESS, "help": option.help}
+    if option.convert is None:
+        keywords["action"] = "store_true"
+    elif option.pairs:
+        keywords |= {"action": "append", "type": _pair(option), "metavar": option.metavar}
+    else:
+        keywords |= {"type": option.convert, "metavar": option.metavar}
+    parser.add_argument(option.flag, **keywords)
+
+
+def _with_dictionaries(given: dict[str, Any]) -> dict[str, Any]:
+    pairs = {option.field for option in OPTIONS if option.pairs}
+    return {name: _dictionary(value) if name in pairs else value for name, value in given.items()}
 
 
 def _pair(option: Option) -> Callable[[str], tuple[str, str, str]]:

@@ -54,6 +54,7 @@ and in bcc's, whose arrays have keys of no type, but the enumeration's last name
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -157,8 +158,16 @@ def names(folder: str = "") -> list[str]:
     return found
 
 
-def load(name: str) -> Snippet:
+def folders() -> list[str]:
+    """Where the snippets are: "" for those in no folder, and the names of the folders."""
+    return ["", *sorted({path.parent.name for path in directory().glob("*/*.c")})]
+
+
+def load(name: str, usable: Callable[[Snippet], bool] = lambda snippet: True) -> Snippet:
     """Read a snippet by its name ("exec_ring.libbpf", "rejected/no_null_check.libbpf").
+
+    A name without its dialect ("exec_ring") is that of the first ``usable`` one, libbpf before bcc, or of
+    the first where none is.
 
     Raises
     ------
@@ -167,15 +176,17 @@ def load(name: str) -> Snippet:
     """
     name = name.removesuffix(".c")
     folder = name.rpartition("/")[0]
-    known = names(folder) if not folder or (directory() / folder).is_dir() else []
-    if name in known and ".." not in folder:
+    known = names(folder) if folder in folders() else []
+    if name in known:
         return parse((directory() / f"{name}.c").read_text(encoding="utf-8"), name)
-    variants = [each for each in known if each.startswith(f"{name}.")]
-    raise UsageProblem(
-        f"there is no snippet {name}",
-        why=f"it is there as {listing(variants)}" if variants else "",
-        hint=did_you_mean(name, known) or f"there are {listing(known or names())}",
-    )
+    dialects = [f"{name}.{dialect}" for dialect in (Dialect.LIBBPF, Dialect.BCC)]
+    found = [load(each) for each in dialects if each in known]
+    if found:
+        return next((snippet for snippet in found if usable(snippet)), found[0])
+    known = known or names()
+    bare = dict.fromkeys(each.rpartition(".")[0] or each for each in known)
+    near = did_you_mean(name, [*bare, *known])
+    raise UsageProblem(f"there is no snippet {name}", hint=near or f"there are {listing(bare)}")
 
 
 def parse(text: str, name: str = "") -> Snippet:

@@ -150,6 +150,12 @@ def test_show_puts_a_snippet_into_the_next_cell(shell: InteractiveShell) -> None
     assert "bpf_ringbuf_reserve" in shell.rl_next_input
 
 
+def test_show_says_which_dialect_it_took(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_line_magic("bpf", "show exec_ring")
+    assert capsys.readouterr().out.startswith("exec_ring.libbpf: ")
+    assert "bpf_ringbuf_reserve" in shell.rl_next_input
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [("statsu", "status"), ("stop nobody", "nobody"), ("show exec_rign", "exec_ring"), ("probes", "pattern")],

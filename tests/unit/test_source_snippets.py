@@ -124,9 +124,14 @@ def test_names_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert snippets.names("rejected") == ["rejected/c"]
     assert snippets.load("rejected/c").name == "rejected/c"
     assert snippets.load("b.c").name == "b"
+    assert snippets.folders() == ["", "rejected"]
+    # Without its dialect: the first that can be used, libbpf before bcc, and libbpf where none can.
+    assert snippets.load("a").name == "a.libbpf"
+    assert snippets.load("a", lambda each: each.name == "a.bcc").name == "a.bcc"
+    assert snippets.load("a", lambda each: False).name == "a.libbpf"
     with pytest.raises(UsageProblem) as caught:
-        snippets.load("a")
-    assert caught.value.why == "it is there as a.bcc and a.libbpf"
+        snippets.load("aa")
+    assert caught.value.hint == "did you mean a?"
     with pytest.raises(UsageProblem, match="no snippet nothing/b"):
         snippets.load("nothing/b")
     with pytest.raises(UsageProblem, match="no snippet"):

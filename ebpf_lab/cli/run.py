@@ -1,0 +1,191 @@
+"""``ebpf-lab run``: a snippet, or a C file, at work; its events as they come."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import select
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import pandas as pd
+
+from ebpf_lab import session
+from ebpf_lab.cli.common import Verbs, to_stderr
+from ebpf_lab.cli.formats import FORMATS, Writer
+from ebpf_lab.errors import UsageProblem
+from ebpf_lab.host import features
+from ebpf_lab.preparation import prepared
+from ebpf_lab.session import Trace
+from ebpf_lab.source import options, snippets
+from ebpf_lab.source.snippets import Snippet
+from ebpf_lab.source.words import did_you_mean, listing
+
+_INTERVAL = 0.1
+"""Seconds between portions."""
+
+_DESCRIPTION = """
+Attach a program and print its events as they come, one line each; of a program that only counts, its maps at
+the end. It ends by -t, -n, the end of COMMAND or Ctrl-C, whichever is first, and detaches. What COMMAND
+prints goes to standard error, and so does a line that counts everything, lost events included.
+"""
+_FORMAT = """
+Times are seconds since the trace began, addresses and bytes hexadecimal. In JSON what is missing is null, in
+CSV nothing. In Parquet times are durations in nanoseconds, addresses unsigned integers, bytes binary.
+Exit status: 0 when the trace ended as above or because its reader closed the pipe, 1 when it failed, 2 for
+wrong usage. The status of COMMAND is told and not passed on.
+"""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add_parser(
+        "run",
+        help="run a snippet and print its events as they come",
+        description=_DESCRIPTION,
+        epilog=_FORMAT,
+    )
+    parser.usage = "ebpf-lab run NAME|FILE.c [OPTION ...] [-- COMMAND ...]"
+    parser.add_argument("program", metavar="NAME", help="a snippet (ebpf-lab snippets), or a C file")
+    options.add_to(parser)
+    parser.add_argument("--stream", metavar="NAME", help="print this stream or map, not the main one")
+    form = parser.add_mutually_exclusive_group()
+    for name in ("json", "csv"):
+        words = f"print {name.upper()}" + (", one object a line" if name == "json" else "")
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=words)
+    form.add_argument("--parquet", metavar="FILE", type=Path, help="write a Parquet file, and print nothing")
+    parser.set_defaults(run=_run, command=None, form="text")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    given = options.given_on(parsed)
+    snippet, text, name = _program(parsed.program)
+    trace = session.prepare(
+        text,
+        seconds=given.seconds,
+        events=given.events,
+        command=given.command,
+        attach={**(snippet.attach if snippet else {}), **given.attach},
+        set=given.settings,
+        only=given.only,
+        backend=given.backend or (snippet.backend if snippet else None),
+        event=given.stream_types,
+        keep=given.keep,
+        output=to_stderr,
+    )
+    with (
+        _Signals() as signals,
+        prepared(snippet) if snippet else contextlib.nullcontext(),
+        _writer(parsed) as writer,
+    ):
+        _follow(trace, writer, parsed.stream, name, signals)
+    results = trace.results()
+    for line in (results.header, *results.notes):
+        print(line, file=sys.stderr)
+    if trace.command_status:
+        print(f"the command ended with status {trace.command_status}", file=sys.stderr)
+    return 0
+
+
+def _program(name: str) -> tuple[Snippet | None, str, str]:
+    """The snippet meant, if it is one, the C text, and its name."""
+    if name.endswith(".c") and Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+        try:
+            return snippets.parse(text, name), text, name
+        except UsageProblem:
+            return None, text, name  # a program needs no header
+    snippet = snippets.load(name, lambda each: features.missing(each.needs) is None)
+    return snippet, snippet.text, snippet.name
+
+
+class _Signals:
+    """Ctrl-C, and SIGTERM likewise, so that a command is not left behind.
+
+    Before programs are attached a signal interrupts.  From then on the first one only sets ``asked``: it must
+    not come between an event and its row.  The second one interrupts again, for a reader that stands still.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.patient = False
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._handle) for number in _ENDING}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked or not self.patient:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+def _follow(trace: Trace, writer: Writer, wanted: str | None, name: str, signals: _Signals) -> None:
+    """Write what comes until the trace ends, and detach whatever happens."""
+    with trace:
+        signals.patient = True
+        print(f"{name} is attached", file=sys.stderr)
+        while not (trace.join(_INTERVAL) or signals.asked):
+            _write(trace.take(), trace, writer, wanted)
+            _check_reader()
+    _write(trace.take(), trace, writer, wanted)
+    if not trace.spec.streams or (wanted and wanted in trace.maps):
+        _write_maps(trace, writer, wanted)
+
+
+def _write(frames: Mapping[str, pd.DataFrame], trace: Trace, writer: Writer, wanted: str | None) -> None:
+    if wanted is None:
+        for frame in list(frames.values())[:1]:
+            writer.write(frame)
+        return
+    if wanted in frames:
+        writer.write(frames[wanted])
+        return
+    known = [*frames, *(each.name for each in trace.spec.maps)]
+    if wanted not in known:
+        raise UsageProblem(
+            f"there is no stream {wanted}",
+            why=f"this program has {listing(dict.fromkeys(known))}" if known else "this program has none",
+            hint=did_you_mean(wanted, known),
+        )
+
+
+def _write_maps(trace: Trace, writer: Writer, wanted: str | None) -> None:
+    writer.write(trace.maps[wanted] if wanted else trace.results().main)
+
+
+@contextlib.contextmanager
+def _writer(parsed: argparse.Namespace) -> Iterator[Writer]:
+    if parsed.parquet is None:
+        writer = FORMATS[parsed.form](sys.stdout)
+        yield writer
+        writer.close()
+        return
+    # Slow to import, and needed here alone.
+    from ebpf_lab.cli.parquet import ParquetFile
+
+    file = ParquetFile(parsed.parquet)
+    try:
+        yield file
+        file.close()
+    finally:
+        file.discard()
+
+
+def _check_reader() -> None:
+    """Raise BrokenPipeError when nobody reads what is printed, even while nothing is to be printed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if any(events & select.POLLERR for _, events in poll.poll(0)):
+        raise BrokenPipeError
