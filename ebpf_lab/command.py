@@ -54,31 +54,60 @@ class Command:
     output : callable or None
         Receives the command's standard output and error as bytes, from a background thread; None lets the
         command write to the lab's own.
+    interactive : bool
+        Let the command read the lab's standard input, in place of nothing.
     """
 
-    def __init__(self, argv: Sequence[str], output: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        output: Callable[[bytes], None] | None = None,
+        *,
+        interactive: bool = False,
+    ) -> None:
         # Looked up here, or each folder of PATH would cost a failing execve() that a trace then shows.
         self._program = find(argv)
         self.argv = tuple(argv)
         self._output = output
+        self._interactive = interactive
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._ended = threading.Event()
 
-    def start(self, on_end: Callable[[], None]) -> int:
-        """Start it, and call ``on_end`` (from another thread) when it has ended; return its PID."""
+    def descriptors(self) -> dict[int, str]:
+        """What its first three descriptors name, as /proc shows it."""
+        names = {0: os.devnull, 1: "pipe", 2: "pipe"}
+        own = [0] * self._interactive + [1, 2] * (self._output is None)
+        for fd in own:
+            with contextlib.suppress(OSError):  # closed in the lab, too
+                names[fd] = os.readlink(f"/proc/self/fd/{fd}")
+        return names
+
+    def start(
+        self, on_end: Callable[[], None], around: contextlib.AbstractContextManager[None] | None = None
+    ) -> int:
+        """Start it, and return its PID.
+
+        Parameters
+        ----------
+        on_end : callable
+            Called, from another thread, when it has ended.
+        around : context manager, optional
+            Entered while the process is made, and nothing else is.
+        """
         read_end = write_end = -1
         if self._output is not None:
             read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
-            self._process = subprocess.Popen(
-                self.argv,
-                executable=self._program,
-                stdin=subprocess.DEVNULL,
-                stdout=None if self._output is None else write_end,
-                stderr=None if self._output is None else write_end,
-                start_new_session=True,
-            )
+            with around or contextlib.nullcontext():
+                self._process = subprocess.Popen(
+                    self.argv,
+                    executable=self._program,
+                    stdin=None if self._interactive else subprocess.DEVNULL,
+                    stdout=None if self._output is None else write_end,
+                    stderr=None if self._output is None else write_end,
+                    start_new_session=True,
+                )
         except OSError as error:
             if read_end >= 0:
                 os.close(read_end)

@@ -14,6 +14,8 @@ from ebpf_lab.backends.loaded import LoadedMap, LoadedStream
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.failures import counts_failures, failures, summary
 from ebpf_lab.frame.build import BuiltFrames, build, size_notes
+from ebpf_lab.frame.calls.files import Files
+from ebpf_lab.frame.calls.frames import in_words
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.maps import map_frame
 from ebpf_lab.frame.printk import printk_frame
@@ -69,6 +71,8 @@ class Results:
         uncounted: str,
         seconds: float,
         clock: TraceClock,
+        files: Files,
+        nobody_followed: bool,
         filtered: bool,
         unseen: int,
         processes: Mappings,
@@ -84,6 +88,8 @@ class Results:
         self._left_out = left_out
         self._uncounted = uncounted
         self._clock = clock
+        self._files = files
+        self._nobody_followed = nobody_followed
         self._filtered = filtered
         self._unseen = unseen
         self._processes = processes
@@ -123,7 +129,7 @@ class Results:
             if each.stream.kind == "printk":
                 frames[name] = printk_frame(lines(each.batches), self._clock)
                 continue
-            built = self._built[name].frames
+            built = in_words(self._built[name].frames, self._files)
             for struct, frame in built.items():
                 frames[name if len(built) == 1 else f"{name}.{struct}"] = frame
         return frames
@@ -228,6 +234,8 @@ class Results:
             f"{each.name}: too large, read in part" for each, read in self._contents if not read.complete
         ]
         notes += [f"{probe} was left out: {why}" for probe, why in self._left_out.items()]
+        if self._nobody_followed:
+            notes.append("followed: this text follows a command, and none was given")
         if self._unseen:
             notes.append(f"only: {self._unseen:,} reports of a fork or exit were lost: events may be missing")
         if self._unmapped:

@@ -7,6 +7,8 @@ the same things in the same order: links first, then readers, then maps and prog
 from __future__ import annotations
 
 import contextlib
+import copy
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +20,8 @@ from ebpf_lab.backends.loaded import Loaded, LoadedMap, LoadedStream, close_all
 from ebpf_lab.collect import Collected, Collector, Reader
 from ebpf_lab.command import Command
 from ebpf_lab.errors import AttachError, MissingPrivilege, UsageProblem
+from ebpf_lab.following import fill_shapes, follows, launching
+from ebpf_lab.frame.calls.files import Files
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.host import targets
 from ebpf_lab.host.syscalls import MapType
@@ -77,6 +81,9 @@ class Running:
                 compiled.close()
             opening.callback(self._loaded.close)
             _check_types(spec, self._loaded)
+            fill_shapes(self._loaded.maps)
+            self._files = Files({}, "")
+            self._launched = False
             self._counts = opening.enter_context(
                 ProgramCounts({program.function: program.fd for program in self._loaded.programs})
             )
@@ -118,10 +125,16 @@ class Running:
 
     def launch(self, command: Command, on_end: Callable[[], None]) -> None:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""
+        self._files = Files(command.descriptors(), os.getcwd())
+        self._launched = True
+
+        def start() -> int:
+            return command.start(on_end, launching(self._loaded.maps))
+
         if self._tracker is None:
-            command.start(on_end)
+            start()
         else:
-            self._tracker.launch(lambda: command.start(on_end))
+            self._tracker.launch(start)
         # The stack would end a command only after its probes: the other way round when something fails.
         self._stack.callback(command.stop)
 
@@ -144,7 +157,8 @@ class Running:
             streams = self._streams(self._collector.take())
         # Of the maps, what names the stack ids in events; reading them all each time would cost much.
         stacks = [each for each in self._loaded.maps if each.type == MapType.STACK_TRACE]
-        portion = self._results(streams, stacks, {}, 0.0)
+        # What its calls do to descriptors, the next portion's must know.
+        portion = self._results(streams, stacks, {}, self._files, 0.0)
         frames = portion.frames
         self._taken = portion.taken()
         return frames
@@ -157,7 +171,7 @@ class Running:
         }
         with self._collector.lock:
             streams = self._streams([list(each.batches) for each in self._collector.streams])
-        return self._results(streams, self._loaded.maps, runs, seconds)
+        return self._results(streams, self._loaded.maps, runs, copy.deepcopy(self._files), seconds)
 
     def _streams(self, batches: Sequence[list[Batch]]) -> list[StreamBytes]:
         losses = read_losses(self._loaded.losses)
@@ -183,6 +197,7 @@ class Running:
         streams: Sequence[StreamBytes],
         maps: Sequence[LoadedMap],
         programs: Mapping[str, ProgramStats],
+        files: Files,
         seconds: float,
     ) -> Results:
         return Results(
@@ -194,6 +209,8 @@ class Running:
             uncounted=self._counts.why,
             seconds=seconds,
             clock=self._clock,
+            files=files,
+            nobody_followed=follows(self._loaded.maps) and not self._launched,
             filtered=self._tracker is not None,
             unseen=self._tracker.lost if self._tracker else 0,
             processes=self._mappings.known() if self._mappings else {},

@@ -131,6 +131,11 @@ def syscall_naming(arch: str) -> Naming:
     return lambda value: None if value in (-1, 2**32 - 1, 2**64 - 1) else names.get(value, str(value))
 
 
+def syscall_numbers(arch: str) -> dict[str, int]:
+    """The numbers of an architecture's system calls, by name; none for one without table."""
+    return {name: number for number, name in _table("syscall", arch).items()}
+
+
 def open_flags_naming(arch: str) -> Naming:
     """Name the flags of open(2), their access mode first."""
     table = _table("open_flags", arch)

@@ -49,6 +49,9 @@ and in bcc's, whose arrays have keys of no type, but the enumeration's last name
     BPF_PERCPU_ARRAY(failures, u64, FAILURES);
 
     failures.increment(UNREADABLE_NAME);
+
+A program that follows the traced command and its children by itself declares a map called ``followed``, which
+the lab fills before the command starts (:mod:`ebpf_lab.following`).
 """
 
 from __future__ import annotations
