@@ -40,4 +40,5 @@ def load(text: str, snippet: Snippet) -> LabError | None:
 def test_rejected(snippet: Snippet) -> None:
     assert snippet.rejection is not None
     assert snippet.rejection.failure(load(snippet.text, snippet), platform.release()) == ""
-    assert load(snippet.fixed, snippet) is None
+    refused = load(snippet.fixed, snippet)
+    assert not refused, refused
