@@ -1,9 +1,11 @@
 """What bcc compiles in place of a learner's text, and the way back from there.
 
 Added are counters of what a full ring buffer refuses, the values of ``--set``, what reads the arguments of
-USDT probes, and structs that keep the event types in the BTF.  bcc in turn rewrites what it gets, and inserts
-lines of its own, so that the line numbers of its messages fit no text that anyone has seen.  Every line
-therefore ends in a comment with its number: compilers quote it, and the verifier's log has it too.
+USDT probes, and structs that keep the event types in the BTF. ``BTF_OFFSET(struct, member)`` and
+``BTF_SIZE(struct)`` become the running kernel's numbers: bcc knows only those of its headers' kernel. bcc in
+turn rewrites what it gets, and inserts lines of its own, so that the line numbers of its messages fit no
+text that anyone has seen. Every line therefore ends in a comment with its number: compilers quote it, and
+the verifier's log has it too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ebpf_lab.backends.bcc_usdt import readers
+from ebpf_lab.errors import Mark, UsageProblem
+from ebpf_lab.host.kernel_types import offset_of, size_of
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
 
@@ -23,6 +27,10 @@ TYPE_STRUCT = "lab_type_"
 
 _NUMBER = re.compile(r"[ \t]*//~(T?)(\d+)\s*$")
 _PIECES = r"""//(?:\\\n|[^\n])*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[()]"""
+_KERNEL_NUMBER = (
+    r"\bBTF_(?:SIZE\s*\(\s*(?P<sized>\w+)\s*\)"
+    r"|OFFSET\s*\(\s*(?P<struct>\w+)\s*,\s*(?P<member>\w+(?:\.\w+)*)\s*\))"
+)
 _SYSCALL_FUNCTION = re.compile(r"(?:__(?:x64|arm64)_)?sys_\w+")
 _UNWRAPPED = ("syscall__", "kprobe__")
 
@@ -114,7 +122,10 @@ def prepare(
     source = spec.text.encode("utf-8", "replace")
     rings = [stream.name for stream in spec.streams if stream.kind == "ringbuf"]
     calls = list(_ring_edits(source, rings if counted else ()))
-    edits = sorted([*calls, *_setting_edits(source, spec.settings)], key=lambda edit: (edit.start, edit.end))
+    edits = sorted(
+        [*calls, *_setting_edits(source, spec.settings), *_kernel_edits(source)],
+        key=lambda edit: (edit.start, edit.end),
+    )
     functions = dict(_renamed(spec))
     types = _types(spec)
     head = [before]
@@ -212,6 +223,24 @@ def _ring_edits(source: bytes, rings: Sequence[str]) -> Iterator[_Edit]:
             number, refused = ended
             after = f"; if ({refused}) lab_count_lost({number}); lab_result; }})"
             yield _Edit(match.end(), match.end(), after.encode())
+
+
+def _kernel_edits(source: bytes) -> Iterator[_Edit]:
+    """Put the running kernel's numbers where the text asks for them."""
+    for match in re.finditer(f"{_KERNEL_NUMBER}|{_PIECES}", source.decode("latin-1"), re.DOTALL):
+        if not (match["sized"] or match["struct"]):
+            continue
+        try:
+            number = (
+                size_of(match["sized"]) if match["sized"] else offset_of(match["struct"], match["member"])
+            )
+        except UsageProblem as problem:
+            before = source[: match.start()]
+            line = source.split(b"\n")[before.count(b"\n")].decode("utf-8", "replace")
+            column = match.start() - before.rfind(b"\n")
+            problem.where = (Mark(before.count(b"\n") + 1, line, column, len(match[0])),)
+            raise
+        yield _Edit(match.start(), match.end(), str(number).encode())
 
 
 def _setting_edits(source: bytes, settings: Mapping[str, str]) -> Iterator[_Edit]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ebpf_lab.frame import arguments
+from ebpf_lab.frame.arguments import Arguments
 from ebpf_lab.frame.clock import TimeRole, TraceClock, convert_time, time_role
 from ebpf_lab.frame.columns import Bytes, Rows, store_for
 from ebpf_lab.frame.decoders import decoders_for, machine
@@ -46,7 +48,13 @@ def assemble(
     dict
         Columns by name, in the order of the members, each added one behind what it is made from.
     """
-    stores = [(column, store_for(column, count)) for column in layout.columns]
+    sizes = arguments.find(layout.columns)
+    stores = [
+        (column, Arguments(column, sizes[column.name], count))
+        if column.name in sizes
+        else (column, store_for(column, count))
+        for column in layout.columns
+    ]
     for rows, block in blocks:
         whole = _whole(block, layout.size)
         for _, store in stores:

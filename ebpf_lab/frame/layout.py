@@ -6,6 +6,8 @@ member                           columns
 integer, float, bool             one, of the same width and sign
 ``char[N]``, N up to 32          one categorical of text, up to the first NUL
 ``char[N]``, longer              one of text
+``char args[N]``, ``u32          one of text, as a shell would have the arguments (see
+args_size``                      :mod:`ebpf_lab.frame.arguments`); and the number
 enum                             one categorical of the names; a value without a name as ``7``
 pointer                          one of addresses (dtype ``hex``)
 bitfield                         as its type

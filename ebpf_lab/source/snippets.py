@@ -24,6 +24,8 @@ These are required.  A program that the kernel must reject has ``expect-reject``
 ``backend``                   the dialect, where the text does not show it
 ``from``                      the stream or map that ``emits`` and ``expect`` are about, where it
                               is not the main one
+``scope``                     ``system`` where what it shows happens outside the workload's own
+                              processes
 ``setup``                     shell commands that make what it needs, before it is attached
 ``cleanup``                   shell commands that take that away, after it is detached
 ============================  ==================================================================
@@ -70,7 +72,7 @@ from ebpf_lab.source.spec import Dialect
 from ebpf_lab.source.words import did_you_mean, listing
 
 REQUIRED = ("title", "teaches", "attach", "needs", "workload", "emits", "expect", "limits")
-OPTIONAL = ("backend", "from", "expect-reject", "setup", "cleanup")
+OPTIONAL = ("backend", "from", "scope", "expect-reject", "setup", "cleanup")
 # What a program has no use for that is never loaded.
 _RUNNING = frozenset({"workload", "emits", "expect"})
 
@@ -110,6 +112,8 @@ class Snippet:
     backend : Dialect or None
     source : str
         The stream or map that ``emits`` and ``expect`` are about, "" for the main one.
+    whole_system : bool
+        Events of other processes than the workload's count.
     setup, cleanup : str
         Shell commands to run before it is attached and after it is detached, "" for none.
     title, teaches, workload, limits, license : str
@@ -130,6 +134,7 @@ class Snippet:
     rejection: Rejection | None = None
     backend: Dialect | None = None
     source: str = ""
+    whole_system: bool = False
     setup: str = ""
     cleanup: str = ""
 
@@ -218,6 +223,7 @@ def parse(text: str, name: str = "") -> Snippet:
         header.rejection(),
         header.backend(),
         header.prose("from"),
+        header.whole_system(),
         header.values.get("setup", ""),
         header.values.get("cleanup", ""),
     )
@@ -306,6 +312,12 @@ class _Header:
             return Dialect(value) if "backend" in self.values else None
         except ValueError:
             self._fail(self._where["backend"], f"there is no backend {value!r}", "bcc or libbpf")
+
+    def whole_system(self) -> bool:
+        value = self.prose("scope")
+        if "scope" in self.values and value != "system":
+            self._fail(self._where["scope"], f"there is no scope {value!r}", "system")
+        return bool(value)
 
     def _fail(self, number: int, what: str, hint: str) -> NoReturn:
         where = (Mark(number, self._lines[number - 1]),)

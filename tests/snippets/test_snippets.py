@@ -24,7 +24,7 @@ def test_snippet(snippet: Snippet) -> None:
             command=["sh", "-c", snippet.workload],
             attach=snippet.attach,
             backend=snippet.backend,
-            only=True,
+            only=not snippet.whole_system,
         )
     assert trace.command_status == 0
     frame = {**trace.frames, **trace.maps}[snippet.source] if snippet.source else trace.frame

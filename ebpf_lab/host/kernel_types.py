@@ -1,0 +1,98 @@
+"""Where the running kernel keeps the members of its structs, by its BTF."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from ebpf_lab.errors import MissingFeature, UsageProblem
+from ebpf_lab.source.btf import Btf, Kind
+from ebpf_lab.source.words import did_you_mean
+
+_BTF = Path("/sys/kernel/btf/vmlinux")
+_TRANSPARENT = (Kind.TYPEDEF, Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.TYPE_TAG)
+
+
+def offset_of(struct: str, path: str) -> int:
+    """Byte offset of a member, as C's ``offsetof``.
+
+    Parameters
+    ----------
+    struct : str
+        The struct's name without the word.
+    path : str
+        The member, or one within it behind dots (``se.vruntime``); those of nameless structs and unions count
+        as the outer one's.
+
+    Raises
+    ------
+    MissingFeature
+        The kernel has no BTF.
+    UsageProblem
+        There is no such struct or member, or it is a bitfield.
+    """
+    btf = _kernel()
+    found, offset, inside = _struct(struct), 0, f"struct {struct}"
+    for name in path.split("."):
+        members = _members(btf, found)
+        if name not in members:
+            raise UsageProblem(
+                f"{inside} has no member {name} in this kernel", hint=did_you_mean(name, members)
+            )
+        bits, type_id, bit_size = members[name]
+        if bit_size or bits % 8:
+            raise UsageProblem(f"{inside} keeps {name} in a bitfield, which has no offset in bytes")
+        offset, found, inside = offset + bits // 8, _plain(btf, type_id), f"{inside}'s {name}"
+    return offset
+
+
+def size_of(struct: str) -> int:
+    """Size of a struct in bytes, as C's ``sizeof``.
+
+    Raises
+    ------
+    MissingFeature
+        The kernel has no BTF.
+    UsageProblem
+        There is no such struct.
+    """
+    return _kernel().type(_struct(struct)).size_or_type
+
+
+@cache
+def _kernel() -> Btf:
+    try:
+        return Btf.parse(_BTF.read_bytes())
+    except FileNotFoundError:
+        raise MissingFeature(
+            f"offsets in kernel structs come from {_BTF}, which does not exist",
+            why="this kernel was built without CONFIG_DEBUG_INFO_BTF",
+        ) from None
+
+
+def _struct(name: str) -> int:
+    number = _kernel().find(Kind.STRUCT, name)
+    if number is None:
+        raise UsageProblem(f"this kernel has no struct {name}")
+    return number
+
+
+def _plain(btf: Btf, type_id: int) -> int:
+    head = btf.type(type_id)
+    while head.kind in _TRANSPARENT:
+        head = btf.type(head.size_or_type)
+    return head.id
+
+
+def _members(btf: Btf, type_id: int) -> dict[str, tuple[int, int, int]]:
+    """Offset in bits, type and bitfield size by name; none for what is no struct or union."""
+    if btf.type(type_id).kind not in (Kind.STRUCT, Kind.UNION):
+        return {}
+    found: dict[str, tuple[int, int, int]] = {}
+    for member in btf.members(type_id):
+        if member.name:
+            found[member.name] = (member.bit_offset, member.type_id, member.bit_size)
+            continue
+        for name, (bits, inner, size) in _members(btf, _plain(btf, member.type_id)).items():
+            found[name] = (member.bit_offset + bits, inner, size)
+    return found
