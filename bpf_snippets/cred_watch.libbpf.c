@@ -4,11 +4,8 @@
 // attach:   kprobe:prepare_kernel_cred, kretprobe:prepare_kernel_cred
 // needs:    kprobe, ringbuf, btf, clang, libbpf
 // scope:    system
-// workload: python3 -c 'import socket
-//           for attempt in range(23):
-//               try: socket.socket(41, socket.SOCK_STREAM, 0)
-//               except OSError: pass'
-// emits:    ts u64 | pid u32 | tid u32 | uid u32 | uid_name str | comm str | stack str | stack_id s32 | cred hex
+// workload: python3 -c 'import ctypes; c = ctypes.CDLL(None); [c.socket(41, 1, 0) for call in range(23)]'
+// emits:    ts u64 | pid u32 | tid u32 | uid u32 | uid_name str | stack_id s32 | stack str | comm str | cred hex
 // expect:   rows == 23 where comm contains "kworker" and stack contains "call_usermodehelper_exec_async" and cred > 0
 //           rows == 0 where cred == 0
 // limits:   a socket of a protocol that the kernel does not know makes it run modprobe, which takes credentials: a

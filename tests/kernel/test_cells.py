@@ -17,6 +17,7 @@ from support.texts import seek_stream
 from traitlets.config import Config
 
 import ebpf_lab
+from ebpf_lab.source import snippets
 
 pytestmark = pytest.mark.needs("tracepoint", "ringbuf", "libbpf", "clang", "btf")
 
@@ -169,3 +170,11 @@ def test_a_line_that_cannot_be_meant(shell: InteractiveShell, line: str, words: 
 def test_doctor(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_line_magic("bpf", "doctor")
     assert "tracepoint" in capsys.readouterr().out
+
+
+def test_programs_that_a_shell_starts(shell: InteractiveShell) -> None:
+    """The acceptance line of the execve tracer."""
+    script = "for i in $(seq 23); do /bin/true; done; /no/such; true"
+    frame = _cell(shell, f"--only -- sh -c '{script}'", snippets.load("exec_snoop.libbpf").text)
+    assert (frame["args"] == "/bin/true").sum() == 23
+    assert frame[frame["file"] == "/no/such"]["ret_errno"].tolist() == ["ENOENT"]

@@ -52,6 +52,8 @@ def test_a_whole_header() -> None:
 def test_optional_keys() -> None:
     snippet = snippets.parse(HEADER + "// backend: bcc\n// from: counts\n" + BODY)
     assert (snippet.backend, snippet.source) == (Dialect.BCC, "counts")
+    assert not snippet.whole_system
+    assert snippets.parse(HEADER + "// scope: system\n" + BODY).whole_system
 
 
 def test_a_program_to_be_rejected() -> None:
@@ -92,6 +94,7 @@ def test_every_required_key_is_missed(key: str) -> None:
         ("comm str |", "comm |", 10, "'comm' is no column"),
         ("== 23", "23", 11, "one of == != < <= > >= contains stands here"),
         ("misses fork() without exec()", "", 13, "the header has no limits"),
+        ("// limits:", "// scope: all\n// limits:", 13, "no scope 'all'"),
         ("// limits:", "// backend: gcc\n// limits:", 13, "no backend 'gcc'"),
     ],
 )
