@@ -62,7 +62,7 @@ class Running:
     def __init__(
         self, spec: ProgramSpec, *, events: int | None, keep: int, only: bool, on_end: Callable[[], None]
     ) -> None:
-        spec, places, self._left_out = _placed(spec)
+        spec, places, self._left_out = placed(spec)
         self._spec = spec
         self._links: list[int] = []
         self._taken: dict[str, Taken] = {}
@@ -222,7 +222,7 @@ class Running:
         self._stack.close()
 
 
-def _placed(spec: ProgramSpec) -> tuple[ProgramSpec, dict[str, Target], dict[Probe, str]]:
+def placed(spec: ProgramSpec) -> tuple[ProgramSpec, dict[str, Target], dict[Probe, str]]:
     """Find where each program goes, and leave out those that go nowhere and need not.
 
     Returns

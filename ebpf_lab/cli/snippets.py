@@ -1,0 +1,195 @@
+"""``ebpf-lab snippets``: the example programs, and whether they load here and in other kernels."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+from ebpf_lab.backends import cache
+from ebpf_lab.cli.common import Verbs
+from ebpf_lab.cli.loading import Outcome, check
+from ebpf_lab.errors import UsageProblem, VirtualMachineError
+from ebpf_lab.host import features
+from ebpf_lab.source import snippets
+from ebpf_lab.source.snippets import Snippet
+from ebpf_lab.source.words import did_you_mean
+from ebpf_lab.vm import KERNELS, Machine
+
+_MACHINES = ("6.1", "6.12")
+"""Kernels in which both dialects work (see ``ebpf_lab/vm/image.py``)."""
+_TIME_LIMIT = 3600
+"""Seconds for one machine's programs: a bcc program compiles for up to half a minute in there."""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add_parser(
+        "snippets",
+        help="list the example programs, or --check that they load",
+        description="List the example programs: what each teaches and needs, and whether it runs here.",
+        epilog="Exit status: 1 when --check finds a program that should load and does not, or one that should"
+        " be rejected and is not.",
+    )
+    parser.add_argument("pattern", nargs="*", help="only these, such as 'exec_*' or 'rejected/*'")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=f"compile and load each in this kernel and in those of {' and '.join(_MACHINES)} (many minutes)",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--here", action="store_true", help="with --check: in this kernel alone")
+    where.add_argument(
+        "--kernel", action="append", choices=KERNELS, default=[], help="with --check: in this one alone"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    chosen = _chosen(parsed.pattern)
+    if not parsed.check:
+        if parsed.here or parsed.kernel:
+            raise UsageProblem(
+                "--here and --kernel say where to check", hint="ebpf-lab snippets --check --here"
+            )
+        for snippet in chosen:
+            print(json.dumps(_described(snippet)) if parsed.json else _listed(snippet))
+        return 0
+    here = not parsed.kernel
+    kernels = [] if parsed.here else parsed.kernel or _MACHINES
+    outcomes = _check(chosen, parsed.pattern, here, kernels, lambda line: print(line, file=sys.stderr))
+    if parsed.json:
+        for kernel, found in outcomes.items():
+            for outcome in found:
+                print(json.dumps({"kernel": kernel, **asdict(outcome)}))
+    else:
+        print(_table([snippet.name for snippet in chosen], outcomes))
+    return int(any(outcome.state == "FAILED" for found in outcomes.values() for outcome in found))
+
+
+def _chosen(patterns: Sequence[str]) -> list[Snippet]:
+    names = [name for folder in snippets.folders() for name in snippets.names(folder)]
+    matching = [name for name in names if not patterns or any(_matches(name, each) for each in patterns)]
+    if not matching:
+        bare = dict.fromkeys(name.rpartition(".")[0] for name in names)
+        raise UsageProblem(
+            f"no snippet is called {' or '.join(patterns)}", hint=did_you_mean(patterns[0], bare)
+        )
+    return [snippets.load(name) for name in matching]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rpartition(".")[0], pattern)
+
+
+# The list
+
+
+def _described(snippet: Snippet) -> dict[str, object]:
+    missing = features.missing(snippet.needs)
+    return {
+        "name": snippet.name,
+        "title": snippet.title,
+        "teaches": snippet.teaches,
+        "needs": list(snippet.needs),
+        "must_be_rejected": snippet.rejection is not None,
+        "runs_here": missing is None,
+        "why_not": "" if missing is None else f"needs {missing.name}: {missing.reason}",
+    }
+
+
+def _listed(snippet: Snippet) -> str:
+    missing = features.missing(snippet.needs)
+    here = "yes" if missing is None else f"no, {missing.name}: {missing.reason}"
+    return "\n".join(
+        [
+            f"{snippet.name}: {snippet.title}",
+            f"    teaches    {snippet.teaches}",
+            f"    needs      {', '.join(snippet.needs)}",
+            f"    runs here  {here if snippet.rejection is None else 'never: the verifier must reject it'}",
+        ]
+    )
+
+
+# The check
+
+
+def _check(
+    chosen: Sequence[Snippet],
+    patterns: Sequence[str],
+    here: bool,
+    kernels: Sequence[str],
+    tell: Callable[[str], None],
+) -> dict[str, list[Outcome]]:
+    """Outcomes by kernel; this machine's programs load while the machines boot and compile."""
+    with ThreadPoolExecutor(max(len(kernels), 1)) as pool:
+        machines = {kernel: pool.submit(_check_in, kernel, patterns, tell) for kernel in kernels}
+        outcomes = {platform.release(): list(_check_here(chosen, tell))} if here else {}
+        for kernel, found in machines.items():
+            outcomes[f"{kernel} (VM)"] = found.result()
+    return outcomes
+
+
+def _check_here(chosen: Sequence[Snippet], tell: Callable[[str], None]) -> Iterator[Outcome]:
+    for snippet in chosen:
+        outcome = check(snippet)
+        if outcome.state == "FAILED":
+            tell(f"{snippet.name}: {outcome.why}")
+        yield outcome
+
+
+def _check_in(kernel: str, patterns: Sequence[str], tell: Callable[[str], None]) -> list[Outcome]:
+    """Check in a virtual machine, by this same verb."""
+    lines = _Lines()
+    verb = [sys.executable, "-m", "ebpf_lab.cli", "snippets", "--check", "--here", "--json", *patterns]
+    # What is compiled in there is of use the next time, too.
+    writable = [cache.root()]
+    machine = Machine(kernel=kernel, memory="3G", progress=lambda line: tell(f"{kernel}: {line}"))
+    status = machine.run(
+        verb, timeout=_TIME_LIMIT, stdout=lines, writable=writable, env={"PYTHONPATH": ":".join(sys.path)}
+    )
+    found = [json.loads(line) for line in lines.text.splitlines()]
+    if status not in (0, 1) or not found:
+        raise VirtualMachineError(f"the check under {kernel} ended with status {status}", log=lines.text)
+    return [Outcome(each["name"], each["state"], each["why"]) for each in found]
+
+
+class _Lines:
+    """Collects what a machine prints."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def write(self, data: bytes, /) -> int:
+        self._data += data
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    @property
+    def text(self) -> str:
+        return self._data.decode("utf-8", "replace")
+
+
+def _table(names: Sequence[str], outcomes: dict[str, list[Outcome]]) -> str:
+    """Snippets by kernels; what is not loaded has the number of a line below that says why."""
+    reasons: dict[str, int] = {}
+    rows = [["", *outcomes]]
+    found = {kernel: {outcome.name: outcome for outcome in each} for kernel, each in outcomes.items()}
+    for name in names:
+        row = [name]
+        for kernel in outcomes:
+            outcome = found[kernel][name]
+            number = reasons.setdefault(outcome.why, len(reasons) + 1) if outcome.why else 0
+            row.append(f"{outcome.state} ({number})" if number else outcome.state)
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, "", *(f"({number}) {why}" for why, number in reasons.items())]).rstrip()
