@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from ebpf_lab import session
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.host import doctor, features, listing
+from ebpf_lab.notebook import completion
 from ebpf_lab.notebook.registry import Background, Registry
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.words import did_you_mean
@@ -42,6 +43,7 @@ class BpfMagics(Magics):
             "doctor": self._doctor,
             "show": self._show,
         }
+        completion.register(shell, self._verbs)
 
     # No expansion: $i and {…} in a command or in a probe belong to the shell and to C.
     @no_var_expand

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from support.texts import seek_stream
 from traitlets.config import Config
@@ -178,3 +179,31 @@ def test_programs_that_a_shell_starts(shell: InteractiveShell) -> None:
     frame = _cell(shell, f"--only -- sh -c '{script}'", snippets.load("exec_snoop.libbpf").text)
     assert (frame["args"] == "/bin/true").sum() == 23
     assert frame[frame["file"] == "/no/such"]["ret_errno"].tolist() == ["ENOENT"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("%bpf ", ["doctor", "probes", "show", "status", "stop"]),
+        ("%bpf st", ["status", "stop"]),
+        ("x = 1\n%bpf sh", ["show"]),
+        ("%bpf show exec_r", ["exec_ring", "exec_ring.bcc", "exec_ring.libbpf"]),
+        ("%bpf show exec_ring.l", ["exec_ring.libbpf"]),
+        (
+            "%bpf show rejected/null_check_missing.",
+            ["rejected/null_check_missing.bcc", "rejected/null_check_missing.libbpf"],
+        ),
+    ],
+)
+def test_tab_completes(shell: InteractiveShell, line: str, found: list[str]) -> None:
+    shell.run_line_magic("reload_ext", "ebpf_lab")
+    with provisionalcompleter():
+        completed = [each.text for each in shell.Completer.completions(line, len(line))]
+    assert completed == found
+
+
+def test_tab_elsewhere_is_as_ever(shell: InteractiveShell) -> None:
+    shell.user_ns["showing"] = 1
+    with provisionalcompleter():
+        completed = [each.text for each in shell.Completer.completions("showi", 5)]
+    assert "showing" in completed

@@ -37,6 +37,15 @@ def test_wrong_usage_is_said() -> None:
     assert "no option --nobrowser" in lab("start", "--nobrowser").stderr
 
 
+def test_run_and_snippets_pass_through() -> None:
+    done = lab("run", "exec_ring", "--json", "-n", "3", "--", "sh", "-c", "true; /bin/true; /bin/true")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 3
+    assert lab("run", "exec_rign").returncode == 2
+    listed = lab("snippets", "exec_ring", "--json").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in listed] == ["exec_ring.bcc", "exec_ring.libbpf"]
+
+
 def test_help_names_every_verb() -> None:
     verbs = re.findall(r"^    ([a-z]+)(?: \|.*)?\)", (ROOT / "lab").read_text(), re.MULTILINE)
     assert len(verbs) >= 9

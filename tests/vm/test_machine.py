@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -197,3 +198,10 @@ def test_command_line_gives_status_and_says_what_went_wrong() -> None:
     assert "still running after 1 s" in late.stderr
     for wrong in (["--timeout", "-5", "--", "true"], ["--kernel", "5.10", "--", "true"], ["--"]):
         assert lab(*wrong).returncode == 2
+
+
+def test_snippets_are_checked_in_a_machine() -> None:
+    verb = [sys.executable, "-m", "ebpf_lab.cli", "snippets", "--check", "--kernel", "6.12", "--json"]
+    done = subprocess.run([*verb, "hello_clone.libbpf"], stdout=subprocess.PIPE, text=True, check=False)
+    (row,) = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, row["kernel"], row["state"]) == (0, "6.12 (VM)", "loaded")
