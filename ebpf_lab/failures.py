@@ -16,13 +16,14 @@ from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.readers.maps import MapContents
 from ebpf_lab.source.ctype import Enum, Int
 
-_NAME = "failures"
+FAILURES = "failures"
+"""Name of the map."""
 _ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 
 
 def counts_failures(source: LoadedMap) -> bool:
     """Whether this is a map that counts failures."""
-    is_array = source.name == _NAME and source.type in _ARRAYS
+    is_array = source.name == FAILURES and source.type in _ARRAYS
     return (
         is_array and isinstance(source.key, Enum) and isinstance(source.value, Int) and source.value.size == 8
     )

@@ -147,11 +147,14 @@ class Results:
     @property
     def main(self) -> pd.DataFrame:
         """The first stream's frame; without a stream, the first map's that does not count failures."""
-        if self.frames:
-            return next(iter(self.frames.values()))
+        return (self.frames or self.maps)[self.main_name]
+
+    @property
+    def main_name(self) -> str:
+        """The name of :attr:`main` in ``frames`` or ``maps``."""
         counting = [each.name for each, _ in self._contents if counts_failures(each)]
-        for name in sorted(self.maps, key=counting.count):
-            return self.maps[name]
+        for name in self.frames or sorted(self.maps, key=counting.count):
+            return name
         raise UsageProblem(
             "there is nothing to show",
             why="this text has neither a stream of events nor a map",

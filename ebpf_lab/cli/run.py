@@ -18,6 +18,7 @@ from ebpf_lab import session
 from ebpf_lab.cli.common import Verbs, to_stderr
 from ebpf_lab.cli.formats import FORMATS, Writer
 from ebpf_lab.errors import UsageProblem
+from ebpf_lab.failures import FAILURES
 from ebpf_lab.host import features
 from ebpf_lab.preparation import prepared
 from ebpf_lab.session import Trace
@@ -64,6 +65,7 @@ def add(verbs: Verbs) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     given = options.given_on(parsed)
     snippet, text, name = _program(parsed.program)
+    wanted = parsed.stream or (snippet.source if snippet else "")
     trace = session.prepare(
         text,
         seconds=given.seconds,
@@ -82,9 +84,9 @@ def _run(parsed: argparse.Namespace) -> int:
         prepared(snippet) if snippet else contextlib.nullcontext(),
         _writer(parsed) as writer,
     ):
-        _follow(trace, writer, parsed.stream, name, signals)
+        _follow(trace, writer, wanted, name, signals)
     results = trace.results()
-    for line in (results.header, *results.notes):
+    for line in (results.header, *results.notes, *_not_shown(trace, wanted)):
         print(line, file=sys.stderr)
     if trace.command_status:
         print(f"the command ended with status {trace.command_status}", file=sys.stderr)
@@ -131,7 +133,7 @@ class _Signals:
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def _follow(trace: Trace, writer: Writer, wanted: str | None, name: str, signals: _Signals) -> None:
+def _follow(trace: Trace, writer: Writer, wanted: str, name: str, signals: _Signals) -> None:
     """Write what comes until the trace ends, and detach whatever happens."""
     with trace:
         signals.patient = True
@@ -140,12 +142,14 @@ def _follow(trace: Trace, writer: Writer, wanted: str | None, name: str, signals
             _write(trace.take(), trace, writer, wanted)
             _check_reader()
     _write(trace.take(), trace, writer, wanted)
-    if not trace.spec.streams or (wanted and wanted in trace.maps):
-        _write_maps(trace, writer, wanted)
+    if wanted in trace.maps:
+        writer.write(trace.maps[wanted])
+    elif not trace.spec.streams:
+        writer.write(trace.frame)
 
 
-def _write(frames: Mapping[str, pd.DataFrame], trace: Trace, writer: Writer, wanted: str | None) -> None:
-    if wanted is None:
+def _write(frames: Mapping[str, pd.DataFrame], trace: Trace, writer: Writer, wanted: str) -> None:
+    if not wanted:
         for frame in list(frames.values())[:1]:
             writer.write(frame)
         return
@@ -161,8 +165,13 @@ def _write(frames: Mapping[str, pd.DataFrame], trace: Trace, writer: Writer, wan
         )
 
 
-def _write_maps(trace: Trace, writer: Writer, wanted: str | None) -> None:
-    writer.write(trace.maps[wanted] if wanted else trace.results().main)
+def _not_shown(trace: Trace, wanted: str) -> Iterator[str]:
+    """A line about what else there is to see: streams, or without any the maps."""
+    names = [*(trace.frames or trace.maps)]
+    shown = wanted or trace.results().main_name
+    others = [name for name in names if name != shown and name not in (FAILURES, wanted)]
+    if others:
+        yield f"not shown: {listing(others)}; --stream NAME shows one"
 
 
 @contextlib.contextmanager

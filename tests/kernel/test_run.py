@@ -181,6 +181,7 @@ def test_a_program_that_only_counts_prints_its_map(backend: str, seek: Path, tmp
         {"key": 1, "value": 11},
     ]
     assert "0 failed" in done.stderr
+    assert "not shown" not in done.stderr
 
 
 def test_a_stream_by_its_name(seek: Path, tmp_path: Path) -> None:
@@ -194,7 +195,9 @@ def test_a_stream_by_its_name(seek: Path, tmp_path: Path) -> None:
 """
     ring = 'struct {{ __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 16); }} {} SEC(".maps");'
     path.write_text(on_seek("libbpf", body, EVENT + ring.format("first") + ring.format("second")))
-    assert len(_run("run", path, "--json", "--", seek, 23).stdout.splitlines()) == 23
+    main = _run("run", path, "--json", "--", seek, 23)
+    assert len(main.stdout.splitlines()) == 23
+    assert "not shown: second; --stream NAME shows one" in main.stderr
     chosen = _run("run", path, "--json", "--stream", "second", "--", seek, 23)
     assert len(chosen.stdout.splitlines()) == 5
     wrong = _run("run", path, "--json", "--stream", "secnod", "--", seek, 23)
