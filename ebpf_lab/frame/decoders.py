@@ -11,6 +11,8 @@ beside text that may be a file name
 ``nr``, ``syscall``, ``syscall_nr`` …    ``nr_name``      the system call of this architecture: ``openat``
 ``uid``, ``euid``, ``loginuid`` …        ``uid_name``     the user: ``root``
 ``mode``, ``file_mode`` …                ``mode_octal``   ``0644``
+``saddr``, ``addr``, ``peer_addr`` …     ``saddr_ip``     ``192.0.2.1``, ``2001:db8::1``: 4 or 16 bytes
+                                                          in network order
 ``stack_id``, ``kernel_stack_id`` …      ``stack`` …      the call chain (see :mod:`ebpf_lab.frame.stacks`)
 =======================================  ===============  ===========================================
 
@@ -20,6 +22,7 @@ added columns are categoricals; they miss where there is nothing to say: no erro
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import platform
 import re
@@ -41,9 +44,10 @@ try:
 except ImportError:  # not on Windows, where recorded events can be read all the same
     pwd = None  # type: ignore[assignment]
 
-Naming: TypeAlias = Callable[[int], str | None]
+Naming: TypeAlias = Callable[[Any], str | None]
 
 _BLOCK = 1 << 18
+_ADDRESS_SIZES = (4, 16)
 _MAX_ERRNO = 4095
 _ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
 
@@ -176,6 +180,12 @@ def user_naming() -> Naming:
     return name
 
 
+def address_naming(value: bytes) -> str:
+    """Show an internet address; one of IPv4 that IPv6 carries (::ffff:192.0.2.1) as what it is."""
+    address = ipaddress.ip_address(value)
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
 def mode_naming() -> Naming:
     """Show permissions as ls and chmod know them."""
     return lambda value: f"0{value & 0xFFFF_FFFF:o}" if value else "0"
@@ -191,6 +201,7 @@ _RULES: tuple[tuple[str, str, Callable[[str], Naming]], ...] = (
     (r"(?:\w+_)?(?:uid|euid|ruid|suid|fsuid|auid|loginuid)", "_name", lambda arch: user_naming()),
     (r"mode|umask|(?:file|open|create|st|i)_mode", "_octal", lambda arch: mode_naming()),
 )
+_ADDRESS = re.compile(r"(?:\w+_)?(?:[sdlr]|src_|dst_|peer_)?addr(?:ess)?(?:_?v?[46])?")
 _NOT_FILES = re.compile(r"(?:\w+_)?(?:comm|task|command|process)")
 
 
@@ -216,6 +227,13 @@ def decoders_for(columns: Sequence[Column], arch: str) -> dict[str, Decoder]:
     )
     found = {}
     for column in columns:
+        if (
+            column.kind is Kind.BYTES
+            and column.size in _ADDRESS_SIZES
+            and _ADDRESS.fullmatch(_last(column))
+            and f"{column.name}_ip" not in taken
+        ):
+            found[column.name] = Decoder(f"{column.name}_ip", address_naming)
         for pattern, suffix, naming in _rules(arch, has_file):
             if (
                 column.kind is Kind.NUMBER

@@ -6,6 +6,7 @@ import pytest
 from ebpf_lab.frame import decoders
 from ebpf_lab.frame.decoders import (
     Decoder,
+    address_naming,
     decoders_for,
     errno_naming,
     mode_naming,
@@ -207,6 +208,37 @@ def test_users():
 def test_users_where_there_is_no_list_of_them(monkeypatch):
     monkeypatch.setattr(decoders, "pwd", None)
     assert user_naming()(0) == "0"
+
+
+@pytest.mark.parametrize(
+    ("member", "size", "added"),
+    [
+        ("saddr", 16, "saddr_ip"),
+        ("peer_addr", 4, "peer_addr_ip"),
+        ("tuple.daddr_v6", 16, "tuple.daddr_v6_ip"),
+        ("saddr", 8, None),
+        ("cgroup", 16, None),
+    ],
+)
+def test_addresses_are_found_by_name_and_size(member, size, added):
+    column = Column(member, Kind.BYTES, Array(Int("u8", 1, False), size), 0, size)
+    found = decoders_for([column], "x86_64")
+    assert (found[member].column if found else None) == added
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (bytes([192, 0, 2, 23]), "192.0.2.23"),
+        (bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 23]), "192.0.2.23"),
+        (bytes(15) + b"\1", "::1"),
+        (bytes.fromhex("20010db8") + bytes(10) + b"\0\x17", "2001:db8::17"),
+    ],
+)
+def test_addresses(value, shown):
+    values = np.empty(2, object)
+    values[:] = [value, value]
+    assert Decoder("saddr_ip", address_naming).apply(values).tolist() == [shown, shown]
 
 
 def test_modes():
