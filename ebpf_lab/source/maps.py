@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ebpf_lab.source.ctype import Int
 from ebpf_lab.source.lexer import Scan, spelled
@@ -135,7 +136,8 @@ def libbpf_maps(found: Scan) -> list[FoundMap]:
         body = _body(found, first - 2)
         attributes = _attributes(found, *body) if body else {}
         kind = attributes.get("type", "").removeprefix("BPF_MAP_TYPE_").lower()
-        decl = MapDecl(name.text, kind, found.line(name.start), _is_histogram(name.text, attributes))
+        histogram = _is_histogram(found, name.text, attributes)
+        decl = MapDecl(name.text, kind, found.line(name.start), histogram)
         start, end = (found.tokens[body[0]].end, found.tokens[body[1]].start) if body else (0, 0)
         maps.append(FoundMap(decl, attributes.get("value", ""), start, end))
     return maps
@@ -165,10 +167,20 @@ def _attributes(found: Scan, first: int, last: int) -> dict[str, str]:
     return attributes
 
 
-def _is_histogram(name: str, attributes: Mapping[str, str]) -> bool:
-    """A map called hist or dist, from a whole number to a count, is a histogram."""
+def _is_histogram(found: Scan, name: str, attributes: Mapping[str, str]) -> bool:
+    """A map called hist or dist, from a whole number or a struct with a slot to a count, is a histogram."""
     if not name.lower().endswith(("hist", "dist", "histogram")):
         return False
     key, value = scalar(attributes.get("key", "")), scalar(attributes.get("value", ""))
     counts = isinstance(value, Int) and value.size == 8 and not value.signed
-    return counts and isinstance(key, Int) and not key.char
+    return counts and ((isinstance(key, Int) and not key.char) or _has_slot(found, attributes.get("key", "")))
+
+
+def _has_slot(found: Scan, key: str) -> bool:
+    """Whether a key is a struct of the text with a member called slot."""
+    tokens = found.tokens
+    for at in range(2, len(tokens)):
+        if [token.text for token in tokens[at - 2 : at + 1]] == [*key.split(), "{"]:
+            members = tokens[at : found.closing(at)]
+            return any(token.text == "slot" and behind.text == ";" for token, behind in pairwise(members))
+    return False

@@ -302,6 +302,9 @@ struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, char); __type(value, u64);
 struct { __uint(type, BPF_MAP_TYPE_HASH); __type(value, struct hist); } hists_dist SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); } counters SEC(".maps");
 struct { int (*type)[BPF_MAP_TYPE_HASH]; } odd SEC(".maps");
+struct at { char comm[16]; u32 slot; };
+struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, struct at); __type(value, u64); } at_hist SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, struct of); __type(value, u64); } of_hist SEC(".maps");
 SEC("perf_event") int f(void *ctx) { u64 n = bpf_perf_event_read(&counters, 0); return 0; }
 """
     spec = analyse(text)
@@ -312,6 +315,8 @@ SEC("perf_event") int f(void *ctx) { u64 n = bpf_perf_event_read(&counters, 0); 
         MapDecl("hists_dist", "hash", 6),
         MapDecl("counters", "perf_event_array", 7),
         MapDecl("odd", "", 8),
+        MapDecl("at_hist", "hash", 10, histogram=True),
+        MapDecl("of_hist", "hash", 11),
     )
     assert spec.streams == ()
 
