@@ -25,6 +25,7 @@ from ebpf_lab.errors import (
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ebpf_lab.frame.folded import folded
     from ebpf_lab.session import Trace, trace
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "UsageProblem",
     "VerifierRejected",
     "VirtualMachineError",
+    "folded",
     "load_ipython_extension",
     "trace",
 ]
@@ -57,4 +59,8 @@ def __getattr__(name: str) -> object:
         from ebpf_lab import session
 
         return getattr(session, name)
+    if name == "folded":
+        from ebpf_lab.frame.folded import folded
+
+        return folded
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
