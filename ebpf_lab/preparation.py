@@ -14,7 +14,8 @@ from ebpf_lab.source.snippets import Snippet
 def prepared(snippet: Snippet) -> Iterator[None]:
     """Run a snippet's ``setup`` before the body and its ``cleanup`` after it, whatever happened.
 
-    Each is a script for ``sh -e``: the first command that fails ends it.
+    Each is a script for ``sh -e``: the first command that fails ends it.  Frames are to be had within the
+    body: functions of a program that the setup has made are named from its file.
 
     Parameters
     ----------

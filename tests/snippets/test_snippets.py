@@ -26,8 +26,8 @@ def test_snippet(snippet: Snippet) -> None:
             backend=snippet.backend,
             only=not snippet.whole_system,
         )
+        frame = {**trace.frames, **trace.maps}[snippet.source] if snippet.source else trace.frame
     assert trace.command_status == 0
-    frame = {**trace.frames, **trace.maps}[snippet.source] if snippet.source else trace.frame
     lost = {name: stats.dropped for name, stats in trace.stats.streams.items() if stats.dropped}
     assert not lost
     columns = [column.name for column in snippet.emits]
