@@ -12,9 +12,9 @@
 //           socket.socket().connect_ex(addresses[0])'
 // emits:    ts u64 | duration_ns u64 | pid u32 | family str | outcome str | sport u16 | dport u16
 //           | saddr_ip str | daddr_ip str | comm str
-// expect:   rows == 23 where family == "IPV4" and outcome == "CONNECTED" and daddr_ip == "127.0.0.1"
-//           rows == 23 where family == "IPV6" and outcome == "CONNECTED" and daddr_ip == "::1"
-//           rows == 1 where outcome == "FAILED" and daddr_ip == "127.0.0.1"
+// expect:   rows == 23 where family == "IPV4" and outcome == "CONNECTION_MADE" and daddr_ip == "127.0.0.1"
+//           rows == 23 where family == "IPV6" and outcome == "CONNECTION_MADE" and daddr_ip == "::1"
+//           rows == 1 where outcome == "CONNECTION_FAILED" and daddr_ip == "127.0.0.1"
 //           rows == 0 where sport == 0
 //           rows == 0 where dport == 0
 // limits:   TCP alone; not what is accepted; a connection that is still being made at the end is missing
@@ -25,7 +25,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum failure { NO_ROOM_FOR_CONNECTION, FAILURES };
 enum family { IPV4 = 2, IPV6 = 10 };
-enum outcome { CONNECTED, FAILED };
+// Long names: vmlinux.h has those of the whole kernel, and C but one space for all of them.
+enum outcome { CONNECTION_MADE, CONNECTION_FAILED };
 
 struct attempt {
     u64 begin;
@@ -99,7 +100,7 @@ int state_changed(struct trace_event_raw_inet_sock_set_state *ctx)
         event->duration_ns = event->ts - attempt->begin;
         event->pid = attempt->pid;
         event->family = ctx->family;
-        event->outcome = ctx->newstate == TCP_ESTABLISHED ? CONNECTED : FAILED;
+        event->outcome = ctx->newstate == TCP_ESTABLISHED ? CONNECTION_MADE : CONNECTION_FAILED;
         event->sport = ctx->sport;  // the tracepoint has it in this machine's byte order already
         event->dport = ctx->dport;
         // Addresses of IPv4 are there in the form that IPv6 gives them, ::ffff:192.0.2.1.

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from ebpf_lab.frame.distinct import Values
 from ebpf_lab.frame.layout import Column, Kind
-from ebpf_lab.source.ctype import Int
+from ebpf_lab.source.ctype import Array, Int
 
 try:
     import pwd
@@ -228,7 +228,8 @@ def decoders_for(columns: Sequence[Column], arch: str) -> dict[str, Decoder]:
     found = {}
     for column in columns:
         if (
-            column.kind is Kind.BYTES
+            isinstance(column.type, Array)
+            and column.kind is Kind.BYTES
             and column.size in _ADDRESS_SIZES
             and _ADDRESS.fullmatch(_last(column))
             and f"{column.name}_ip" not in taken

@@ -155,6 +155,9 @@ class BpfMagics(Magics):
             )
         snippet = snippets.load(arguments[0], lambda each: features.missing(each.needs) is None)
         print(f"{snippet.name}: {snippet.title}")
+        for when, commands in (("before", snippet.setup), ("after", snippet.cleanup)):
+            if commands:
+                print(f"\nIt takes a cell {when} it:\n\n%%sh -e\n{commands}")
         words = ["%%bpf", *(f"--attach {function}={probe}" for function, probe in snippet.attach.items())]
         if snippet.workload:
             words.append(f"-- sh -c {shlex.quote(snippet.workload)}")

@@ -10,7 +10,8 @@ value goes on in lines that are indented further.
 ``attach``                    probes, divided by commas; ``FUNCTION=PROBE`` where the C itself does
                               not say so, and ``--attach`` must
 ``needs``                     names of the features it needs, divided by commas
-``workload``                  shell commands that make it see something
+``workload``                  shell commands that make it see something; its lines are joined to one, as
+                              they stand behind ``--``
 ``emits``                     the frame's columns, divided by ``|``, each a name and a type
 ``expect``                    what the frame then holds (:mod:`ebpf_lab.source.expect`)
 ``limits``                    what it misses
@@ -216,7 +217,7 @@ def parse(text: str, name: str = "") -> Snippet:
         attach,
         probes,
         tuple(header.items("needs")),
-        header.values.get("workload", ""),
+        " ".join(header.values.get("workload", "").splitlines()),
         header.columns(),
         header.expectations(),
         header.prose("limits"),

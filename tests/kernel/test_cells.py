@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -150,6 +151,20 @@ def test_show_puts_a_snippet_into_the_next_cell(shell: InteractiveShell) -> None
     shell.run_line_magic("bpf", "show exec_ring.libbpf")
     assert shell.rl_next_input.startswith("%%bpf -- sh -c ")
     assert "bpf_ringbuf_reserve" in shell.rl_next_input
+
+
+def test_show_prints_what_a_snippet_needs_around_it(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_line_magic("bpf", "show xdp_counter")
+    printed = capsys.readouterr().out
+    before, after = printed.split("a cell before it")[1].split("a cell after it")
+    assert (
+        before.count("\n%%sh -e\nip netns add lab\n") == after.count("\n%%sh -e\nip link delete lab0\n") == 1
+    )
+    first = shell.rl_next_input.splitlines()[0]
+    assert first.startswith("%%bpf --attach packet_arrived=xdp:lab0 -- sh -c ")
+    assert shlex.split(first)[-1] == snippets.load("xdp_counter.libbpf").workload
 
 
 def test_show_says_which_dialect_it_took(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_a_whole_header() -> None:
     assert snippet.attach == {"f": "uprobe:libc:printf", "g": "kprobe:sys_clone"}
     assert snippet.probes[0] == Probe("tracepoint", "sched_process_exec", group="sched")
     assert snippet.needs == ("tracepoint", "btf")
-    assert snippet.workload == "for i in $(seq 23); do\n/bin/true; done"
+    assert snippet.workload == "for i in $(seq 23); do /bin/true; done"
     assert snippet.emits == (snippets.Column("comm", "str"), snippets.Column("count", "u64"))
     assert [str(clause) for clause in snippet.expect] == ['count == 23 where comm == "true"', "rows > 0"]
     assert (snippet.limits, snippet.backend, snippet.source) == ("misses fork() without exec()", None, "")
