@@ -47,7 +47,7 @@ struct event {
     char comm[16];
     char cgroup[128];
     char args[ARGS_SIZE];
-    char file[4096 + 1];
+    char file[4096];  // PATH_MAX: the longest name that the kernel takes
 };
 
 // Calls that have begun and not yet returned, by the address of the task: a thread's number changes when it is not
