@@ -8,15 +8,15 @@
 // needs:    tracepoint, ringbuf, bcc, headers
 // workload: i=0; while [ $i -lt 23 ]; do cat /etc/hostname; i=$((i + 1)); done; (cat /no/such || true) 2>&1
 // from:     events.call
-// emits:    ts u64 | duration u64 | pid u32 | tid u32 | comm str | cpu u32 | nr s32 | nr_name str | call str
-//           | path str | ret s64 | ret_errno str | args[0] hex | args[1] hex | args[2] hex | args[3] hex
-//           | args[4] hex | args[5] hex
-// expect:   rows == 23 where nr_name == "openat" and path == "/etc/hostname" and call contains "O_RDONLY) = 3<"
+// emits:    ts u64 | duration_ns u64 | pid u32 | tid u32 | comm str | cpu u32 | nr s32 | nr_name str
+//           | call str | path str | ret s64 | ret_errno str | args[0] hex | args[1] hex | args[2] hex
+//           | args[3] hex | args[4] hex | args[5] hex
+// expect:   rows == 23 where nr_name == "openat" and path == "/etc/hostname" and call contains ") = 3<"
 //           rows == 23 where call contains "[\"cat\", \"/etc/hostname\"]" and ret == 0
 //           rows == 26 where nr_name == "exit_group" and call contains ") = ?"
 //           rows == 1 where path == "/no/such" and ret_errno == "ENOENT"
 //           rows == 23 where nr_name == "close" and call contains "3</etc/hostname>"
-// limits:   what arguments point to is read when the call returns (execve's before), and for a call that never
+// limits:   what arguments point to is read when the call returns (execve's before), for a call that never
 //           returns not at all; descriptors are named by the path they were opened with, those received over
 //           a socket not at all; calls of 32-bit programs are counted, not shown; needs a command to follow
 #include <linux/sched.h>
@@ -29,20 +29,20 @@
 
 enum failure { UNREADABLE_ARGUMENT, NO_ROOM_FOR_CALL, CALL_OF_32_BIT_PROGRAM, FAILURES };
 
-// Why a thread is in "followed". The lab puts the thread in that starts the command; all others come from here.
-enum role {
-    LAUNCHER = 1,  // its children are followed, itself is not
-    STARTING,      // such a child, until it executes the command
-    FOLLOWED,      // the command, and all that comes of it
+// Why a thread is in "followed". The lab puts the thread in that starts the command, this program all others.
+enum thread_role {
+    ROLE_LAUNCHER = 1,  // its children are followed, itself is not
+    ROLE_STARTING,      // such a child, until it executes the command
+    ROLE_FOLLOWED,      // the command, and all that comes of it
 };
 
 // How an argument points to something; the lab knows it for each system call from the kernel's headers.
-enum kind { NOTHING, STRING, STRINGS, FIXED, SIZED, RETURNED };
+enum shape_kind { SHAPE_NONE, SHAPE_STRING, SHAPE_STRINGS, SHAPE_FIXED, SHAPE_SIZED, SHAPE_RETURNED };
 
 struct shape {
     u8 kind;
     u8 argument;  // which one points
-    u8 length;    // SIZED: which argument has the number of bytes
+    u8 length;    // SHAPE_SIZED: which argument has the number of bytes
     u8 unused;
     u32 size;     // bytes at most; 0 for data_size
 };
@@ -53,7 +53,7 @@ struct shapes {
 };
 
 // A call that has begun.
-struct entry {
+struct pending {
     u64 ts;
     u64 nr;
     u64 args[6];
@@ -61,7 +61,7 @@ struct entry {
 
 struct call {
     u64 ts;
-    u64 duration;
+    u64 duration_ns;
     u32 pid;
     u32 tid;
     char comm[16];
@@ -85,7 +85,7 @@ struct start {
     u64 at;     // and what is there if it is an address: clone3's flags
 };
 
-struct buffer {
+struct call_buffer {
     struct call call;
     u8 data[3 * PATH];
 };
@@ -94,13 +94,13 @@ BPF_HASH(followed, u32, u32, 10240);
 
 BPF_ARRAY(shapes, struct shapes, 1024);
 
-BPF_HASH(entries, u32, struct entry, 10240);
+BPF_HASH(entries, u32, struct pending, 10240);
 
 // execve's arguments, by thread, until it returns.
-BPF_HASH(early, u32, struct buffer, 256);
+BPF_HASH(early, u32, struct call_buffer, 256);
 
 // Memory for one event on each CPU: a program's stack has 512 bytes only.
-BPF_PERCPU_ARRAY(buffers, struct buffer, 1);
+BPF_PERCPU_ARRAY(buffers, struct call_buffer, 1);
 
 BPF_RINGBUF_OUTPUT(events, 8192);  // pages
 
@@ -119,10 +119,10 @@ static __always_inline bool is_32_bit(void)
 #endif
 }
 
-static __always_inline struct buffer *describe(struct entry *entry)
+static __always_inline struct call_buffer *describe(struct pending *entry)
 {
     u32 zero = 0;
-    struct buffer *buffer = buffers.lookup(&zero);
+    struct call_buffer *buffer = buffers.lookup(&zero);
     if (!buffer)
         return NULL;
     u64 id = bpf_get_current_pid_tgid();
@@ -142,23 +142,25 @@ static __always_inline struct buffer *describe(struct entry *entry)
 }
 
 // Copies one thing that an argument points to behind what is there already; returns how much is there then.
-static __always_inline u64 copy(struct buffer *buffer, u64 used, int i, struct shape *shape, struct entry *entry,
-                                s64 ret)
+static __always_inline u64 copy(struct call_buffer *buffer, u64 used, int i, struct shape *shape,
+                                struct pending *entry, s64 ret)
 {
-    if (shape->kind == NOTHING || shape->argument > 5 || shape->length > 5 || used > sizeof(buffer->data) - PATH)
+    if (shape->kind == SHAPE_NONE || shape->argument > 5 || shape->length > 5)
+        return used;
+    if (used > sizeof(buffer->data) - PATH)
         return used;
     const void *address = (const void *)entry->args[shape->argument];
     if (!address)
         return used;
     u64 wanted = shape->size ? shape->size : data_size;
-    if (shape->kind == SIZED && entry->args[shape->length] < wanted)
+    if (shape->kind == SHAPE_SIZED && entry->args[shape->length] < wanted)
         wanted = entry->args[shape->length];
-    if (shape->kind == RETURNED && ret < (s64)wanted)
+    if (shape->kind == SHAPE_RETURNED && ret < (s64)wanted)
         wanted = ret < 0 ? 0 : ret;
     if (wanted > PATH)
         wanted = PATH;
     long size;
-    if (shape->kind == STRING)
+    if (shape->kind == SHAPE_STRING)
         size = bpf_probe_read_user_str(buffer->data + used, PATH, address);
     else
         size = bpf_probe_read_user(buffer->data + used, wanted, address) ? -1 : (long)wanted;
@@ -172,7 +174,7 @@ static __always_inline u64 copy(struct buffer *buffer, u64 used, int i, struct s
 }
 
 // The same for execve's arguments: an array of addresses of strings, up to NULL.
-static __always_inline void copy_strings(struct buffer *buffer, u64 used, const u64 *addresses)
+static __always_inline void copy_strings(struct call_buffer *buffer, u64 used, const u64 *addresses)
 {
     u64 begin = used;
     for (int i = 0; i < WORDS && used <= sizeof(buffer->data) - WORD; i++) {
@@ -191,7 +193,8 @@ static __always_inline void copy_strings(struct buffer *buffer, u64 used, const 
     buffer->call.sizes[1] = used - begin;
 }
 
-static __always_inline void copy_all(struct buffer *buffer, struct shapes *shapes, struct entry *entry, s64 ret)
+static __always_inline void copy_all(struct call_buffer *buffer, struct shapes *shapes,
+                                     struct pending *entry, s64 ret)
 {
     u64 used = copy(buffer, 0, 0, &shapes->at[0], entry, ret);
     u8 argument = shapes->at[1].argument;
@@ -204,10 +207,10 @@ static __always_inline void copy_all(struct buffer *buffer, struct shapes *shape
     copy(buffer, used, 2, &shapes->at[2], entry, ret);
 }
 
-static __always_inline void send(struct buffer *buffer, u64 duration, bool returned, s64 ret)
+static __always_inline void send(struct call_buffer *buffer, u64 duration, bool returned, s64 ret)
 {
     struct call *call = &buffer->call;
-    call->duration = duration;
+    call->duration_ns = duration;
     call->returned = returned;
     call->ret = ret;
     u32 size = sizeof(*call);
@@ -221,7 +224,7 @@ TRACEPOINT_PROBE(raw_syscalls, sys_enter)
 {
     u32 thread = bpf_get_current_pid_tgid();
     u32 *role = followed.lookup(&thread);
-    if (!role || *role == LAUNCHER)
+    if (!role || *role == ROLE_LAUNCHER)
         return 0;
     if (is_32_bit()) {
         failures.increment(CALL_OF_32_BIT_PROGRAM);
@@ -230,13 +233,13 @@ TRACEPOINT_PROBE(raw_syscalls, sys_enter)
     u32 nr = args->id;
     struct shapes *pointed = shapes.lookup(&nr);
     bool executes = pointed && pointed->early;
-    if (*role == STARTING) {
+    if (*role == ROLE_STARTING) {
         if (!executes)
             return 0;
-        *role = FOLLOWED;  // the first instruction of the command's own
+        *role = ROLE_FOLLOWED;  // the first instruction of the command's own
     }
 
-    struct entry entry = {
+    struct pending entry = {
         .ts = bpf_ktime_get_ns(),
         .nr = nr,
         .args = {args->args[0], args->args[1], args->args[2], args->args[3], args->args[4], args->args[5]},
@@ -244,7 +247,7 @@ TRACEPOINT_PROBE(raw_syscalls, sys_enter)
     if (entries.update(&thread, &entry))
         failures.increment(NO_ROOM_FOR_CALL);
     if (executes) {
-        struct buffer *buffer = describe(&entry);
+        struct call_buffer *buffer = describe(&entry);
         if (!buffer)
             return 0;
         copy_all(buffer, pointed, &entry, 0);
@@ -257,13 +260,13 @@ TRACEPOINT_PROBE(raw_syscalls, sys_enter)
 TRACEPOINT_PROBE(raw_syscalls, sys_exit)
 {
     u32 thread = bpf_get_current_pid_tgid();
-    struct entry *entry = entries.lookup(&thread);
+    struct pending *entry = entries.lookup(&thread);
     if (!entry)  // nobody's whom we follow
         return 0;
     u64 duration = bpf_ktime_get_ns() - entry->ts;
     u32 nr = entry->nr;
     struct shapes *pointed = shapes.lookup(&nr);
-    struct buffer *buffer = NULL;
+    struct call_buffer *buffer = NULL;
     if (pointed && pointed->early)
         buffer = early.lookup(&thread);
     if (buffer) {
@@ -289,10 +292,10 @@ TRACEPOINT_PROBE(sched, sched_process_fork)
     u32 *known = followed.lookup(&parent);
     if (!known)
         return 0;
-    u32 role = *known == FOLLOWED ? FOLLOWED : STARTING;
+    u32 role = *known == ROLE_FOLLOWED ? ROLE_FOLLOWED : ROLE_STARTING;
     if (followed.update(&child, &role))
         failures.increment(NO_ROOM_FOR_CALL);
-    struct entry *entry = entries.lookup(&parent);
+    struct pending *entry = entries.lookup(&parent);
     if (!entry)
         return 0;
     struct start start = {.ts = bpf_ktime_get_ns(), .tid = child, .parent = parent};
@@ -308,8 +311,8 @@ TRACEPOINT_PROBE(sched, sched_process_exec)
     // A thread that executes a program ends all others of its process, and takes the id of the first one.
     u32 old = args->old_pid, new = bpf_get_current_pid_tgid();
     u32 *role = followed.lookup(&old);
-    struct entry *entry = entries.lookup(&old);
-    struct buffer *buffer = early.lookup(&old);
+    struct pending *entry = entries.lookup(&old);
+    struct call_buffer *buffer = early.lookup(&old);
     if (old == new || !role || !entry || !buffer)
         return 0;
     followed.update(&new, role);
@@ -324,10 +327,10 @@ TRACEPOINT_PROBE(sched, sched_process_exec)
 TRACEPOINT_PROBE(sched, sched_process_exit)
 {
     u32 thread = bpf_get_current_pid_tgid();
-    struct entry *entry = entries.lookup(&thread);
+    struct pending *entry = entries.lookup(&thread);
     if (entry) {
         // exit, exit_group, or the call in which the thread was killed. Its memory is gone already.
-        struct buffer *buffer = describe(entry);
+        struct call_buffer *buffer = describe(entry);
         if (buffer)
             send(buffer, bpf_ktime_get_ns() - entry->ts, false, 0);
     }

@@ -56,6 +56,8 @@ class Command:
         command write to the lab's own.
     interactive : bool
         Let the command read the lab's standard input, in place of nothing.
+    all_to_stderr : bool
+        Without ``output``, let the command write to the lab's standard error alone.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class Command:
         output: Callable[[bytes], None] | None = None,
         *,
         interactive: bool = False,
+        all_to_stderr: bool = False,
     ) -> None:
         # Looked up here, or each folder of PATH would cost a failing execve() that a trace then shows.
         self._program = find(argv)
         self.argv = tuple(argv)
         self._output = output
         self._interactive = interactive
+        self._stdout = 2 if all_to_stderr else None
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._ended = threading.Event()
@@ -77,11 +81,18 @@ class Command:
     def descriptors(self) -> dict[int, str]:
         """What its first three descriptors name, as /proc shows it."""
         names = {0: os.devnull, 1: "pipe", 2: "pipe"}
-        own = [0] * self._interactive + [1, 2] * (self._output is None)
-        for fd in own:
+        own = {0: 0} if self._interactive else {}
+        own |= {1: self._stdout or 1, 2: 2} if self._output is None else {}
+        for fd, in_the_lab in own.items():
             with contextlib.suppress(OSError):  # closed in the lab, too
-                names[fd] = os.readlink(f"/proc/self/fd/{fd}")
+                names[fd] = os.readlink(f"/proc/self/fd/{in_the_lab}")
         return names
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command and its process group, if it still runs."""
+        if self._process is not None and not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def start(
         self, on_end: Callable[[], None], around: contextlib.AbstractContextManager[None] | None = None
@@ -104,7 +115,7 @@ class Command:
                     self.argv,
                     executable=self._program,
                     stdin=None if self._interactive else subprocess.DEVNULL,
-                    stdout=None if self._output is None else write_end,
+                    stdout=self._stdout if self._output is None else write_end,
                     stderr=None if self._output is None else write_end,
                     start_new_session=True,
                 )
@@ -135,8 +146,7 @@ class Command:
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self._ended.is_set():
                 break
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+            self.signal(number)
             self._ended.wait(_GRACE)
         self._ended.wait()
         if self._reader is not None:

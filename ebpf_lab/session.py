@@ -339,7 +339,7 @@ def prepare(
     *,
     seconds: float | None = None,
     events: int | None = None,
-    command: Sequence[str] | None = None,
+    command: Sequence[str] | Command | None = None,
     attach: Mapping[str, str] | None = None,
     set: Mapping[str, object] | None = None,
     only: bool = False,
@@ -348,7 +348,10 @@ def prepare(
     keep: int | str = DEFAULT_KEEP,
     output: Callable[[bytes], None] | None = None,
 ) -> Trace:
-    """Make the trace that :func:`trace` would, and leave it unstarted even when it has an end."""
+    """Make the trace that :func:`trace` would, and leave it unstarted even when it has an end.
+
+    ``command`` may also be a :class:`~ebpf_lab.command.Command` with its own ways to read and print.
+    """
     _check(seconds, events, command, only)
     spec = analyse(
         source,
@@ -372,7 +375,7 @@ def prepare(
         spec,
         seconds=seconds,
         events=events,
-        command=Command(command, output) if command is not None else None,
+        command=command if command is None or isinstance(command, Command) else Command(command, output),
         only=only,
         keep=keep if isinstance(keep, int) else parse_size(keep),
     )
@@ -387,7 +390,7 @@ def _example(section: str) -> str:
     )
 
 
-def _check(seconds: float | None, events: int | None, command: Sequence[str] | None, only: bool) -> None:
+def _check(seconds: float | None, events: int | None, command: object, only: bool) -> None:
     if seconds is not None and not 0 < seconds < float("inf"):
         raise UsageProblem(f"seconds={seconds}: the time must be more than 0")
     if events is not None and events < 1:

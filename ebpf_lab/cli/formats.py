@@ -72,7 +72,7 @@ def _width(column: pd.Series[Any]) -> int:
         return max(name, 16)  # comm, and names of one
     if dtype.kind == "m":
         return max(name, _SECONDS)
-    if isinstance(dtype, np.dtype) and dtype.kind in "iu":
+    if isinstance(dtype, np.dtype | pd.Int64Dtype) and dtype.kind in "iu":
         return max(name, _INTEGERS[dtype.itemsize])
     return max(name, 5 if dtype.kind == "b" else 12 if dtype.kind == "f" else _LONGEST)
 

@@ -28,7 +28,7 @@ def _plain(column: pd.Series[Any]) -> list[Plain]:
     if column.dtype.kind == "m":
         nanoseconds = column.to_numpy("timedelta64[ns]").view("int64").tolist()
         return [None if value == _NAT else value / 1e9 for value in nanoseconds]
-    if column.dtype.kind in "iub":
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
         return list(column.tolist())
     return [_value(value) for value in column.tolist()]
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import select
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
-from typing import Self
 
 import pandas as pd
 
 from ebpf_lab import session
 from ebpf_lab.cli.common import Verbs, to_stderr
 from ebpf_lab.cli.formats import FORMATS, Writer
+from ebpf_lab.cli.live import Signals, check_reader, portions
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.failures import FAILURES
 from ebpf_lab.host import features
@@ -25,9 +22,6 @@ from ebpf_lab.session import Trace
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.snippets import Snippet
 from ebpf_lab.source.words import did_you_mean, listing
-
-_INTERVAL = 0.1
-"""Seconds between portions."""
 
 _DESCRIPTION = """
 Attach a program and print its events as they come, one line each; of a program that only counts, its maps at
@@ -80,7 +74,7 @@ def _run(parsed: argparse.Namespace) -> int:
         output=to_stderr,
     )
     with (
-        _Signals() as signals,
+        Signals() as signals,
         prepared(snippet) if snippet else contextlib.nullcontext(),
         _writer(parsed) as writer,
     ):
@@ -105,42 +99,14 @@ def _program(name: str) -> tuple[Snippet | None, str, str]:
     return snippet, snippet.text, snippet.name
 
 
-class _Signals:
-    """Ctrl-C, and SIGTERM likewise, so that a command is not left behind.
-
-    Before programs are attached a signal interrupts.  From then on the first one only sets ``asked``: it must
-    not come between an event and its row.  The second one interrupts again, for a reader that stands still.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.patient = False
-
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._handle) for number in _ENDING}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked or not self.patient:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
-_ENDING = (signal.SIGINT, signal.SIGTERM)
-
-
-def _follow(trace: Trace, writer: Writer, wanted: str, name: str, signals: _Signals) -> None:
+def _follow(trace: Trace, writer: Writer, wanted: str, name: str, signals: Signals) -> None:
     """Write what comes until the trace ends, and detach whatever happens."""
     with trace:
         signals.patient = True
         print(f"{name} is attached", file=sys.stderr)
-        while not (trace.join(_INTERVAL) or signals.asked):
-            _write(trace.take(), trace, writer, wanted)
-            _check_reader()
+        for frames in portions(trace, lambda: signals.asked):
+            _write(frames, trace, writer, wanted)
+            check_reader(sys.stdout)
     _write(trace.take(), trace, writer, wanted)
     if wanted in trace.maps:
         writer.write(trace.maps[wanted])
@@ -190,11 +156,3 @@ def _writer(parsed: argparse.Namespace) -> Iterator[Writer]:
         file.close()
     finally:
         file.discard()
-
-
-def _check_reader() -> None:
-    """Raise BrokenPipeError when nobody reads what is printed, even while nothing is to be printed."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    if any(events & select.POLLERR for _, events in poll.poll(0)):
-        raise BrokenPipeError

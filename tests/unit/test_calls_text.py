@@ -234,7 +234,7 @@ def rows(arch: str, *calls: tuple[str, int, list[int], int, bool, list[bytes]]) 
     numbers = syscall_numbers(arch)
     columns: dict[str, object] = {
         "ts": np.arange(len(calls), dtype=np.int64) * 100,
-        "duration": np.full(len(calls), 10, np.int64),
+        "duration_ns": np.full(len(calls), 10, np.int64),
         "pid": [call[1] for call in calls],
         "tid": [call[1] for call in calls],
         "nr": [numbers[call[0]] for call in calls],

@@ -3,13 +3,13 @@
 A type of event is taken for system calls when it has the integer members ``tid``, ``pid``, ``nr`` and ``ret``
 and the six addresses ``args``.  These members are used where they are there:
 
-=====================  =========================================================================
-``ts``, ``duration``   nanoseconds of the entry, and to the exit
-``bool returned``      false for a call that never returned; ``ret`` is then missing in the frame
-``s16 sizes[3]``       bytes of each thing that arguments point to, in the order of the call's shapes
-                       (:mod:`ebpf_lab.frame.calls.shapes`); -1 for none
-``u8 data[]``          these bytes, one behind the other
-=====================  =========================================================================
+===========================  ====================================================================
+``u64 ts``, ``duration_ns``  nanoseconds of the entry, and to the exit
+``bool returned``            false for a call that never returned; ``ret`` is then missing
+``s16 sizes[3]``             bytes of each thing that arguments point to, in the order of the call's
+                             shapes (:mod:`ebpf_lab.frame.calls.shapes`); -1 for none
+``u8 data[]``                these bytes, one behind the other
+===========================  ====================================================================
 
 The frame then has ``call`` and ``path`` (the first path as it was given, else the file of the first
 descriptor), and none of ``returned``, ``sizes``, ``data`` and ``unused``.  A second type of event of the same
@@ -80,7 +80,7 @@ def _calls(frame: pd.DataFrame, arch: str) -> Iterator[tuple[int, Call, Ended]]:
     args = zip(*(_words(frame[name]) for name in _ARGS), strict=True)
     returned = frame["returned"].tolist() if "returned" in frame else [True] * len(frame)
     begins = _integers(frame, "ts")
-    durations = _integers(frame, "duration")
+    durations = _integers(frame, "duration_ns")
     copied = _COPIED.issubset(frame.columns)
     sizes = frame[_SIZES].to_numpy().tolist() if copied else [None] * len(frame)
     data = frame["data"].tolist() if copied else [b""] * len(frame)

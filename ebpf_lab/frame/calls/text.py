@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -107,7 +108,7 @@ def path_of(call: Call, files: Files, arch: str) -> str:
             if text:
                 return text.decode("utf-8", "backslashreplace")
     for at, argument in enumerate(arguments(arch).get(call.name, ())):
-        if _is_descriptor(argument):
+        if is_descriptor(argument):
             return files.name(call.thread, signed(call.args[at], 32))
     return ""
 
@@ -122,7 +123,7 @@ def _argument(call: Call, at: int, argument: Argument, files: Files, arch: str) 
         return rule(arch, value, call)
     if argument.pointer:
         return values.address(value)
-    if _is_descriptor(argument):
+    if is_descriptor(argument):
         fd = signed(value, 32)
         known = constants(arch, "at_fdcwd")
         return known[fd] if fd in known else _descriptor(fd, files.name(call.thread, fd))
@@ -131,12 +132,14 @@ def _argument(call: Call, at: int, argument: Argument, files: Files, arch: str) 
     return values.word(value, argument.type)
 
 
-def _is_descriptor(argument: Argument) -> bool:
+def is_descriptor(argument: Argument) -> bool:
+    """Whether an argument is a descriptor, as its name and type say."""
     return argument.name in _DESCRIPTORS and not argument.pointer
 
 
 def _descriptor(fd: int, name: str) -> str:
-    return f"{fd}<{name}>" if name else str(fd)
+    # A file's name may hold anything, a terminal's commands included.
+    return f"{fd}<{values.quoted(os.fsencode(name))[1:-1]}>" if name else str(fd)
 
 
 def _pointed(call: Call, at: int, argument: Argument, arch: str) -> str:
