@@ -7,7 +7,7 @@ import fnmatch
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
@@ -63,12 +63,16 @@ def _run(parsed: argparse.Namespace) -> int:
         return 0
     here = not parsed.kernel
     kernels = [] if parsed.here else parsed.kernel or _MACHINES
-    outcomes = _check(chosen, parsed.pattern, here, kernels, lambda line: print(line, file=sys.stderr))
-    if parsed.json:
-        for kernel, found in outcomes.items():
-            for outcome in found:
-                print(json.dumps({"kernel": kernel, **asdict(outcome)}))
-    else:
+
+    def tell(kernel: str, outcome: Outcome) -> None:
+        # As it comes: it takes minutes, and a machine's outcomes are passed on by its host.
+        if parsed.json:
+            print(json.dumps({"kernel": kernel, **asdict(outcome)}), flush=True)
+        else:
+            print(f"{kernel}: {outcome.name} {outcome.state}", file=sys.stderr)
+
+    outcomes = _check(chosen, parsed.pattern, here, kernels, tell)
+    if not parsed.json:
         print(_table([snippet.name for snippet in chosen], outcomes))
     return int(any(outcome.state == "FAILED" for found in outcomes.values() for outcome in found))
 
@@ -125,57 +129,63 @@ def _check(
     patterns: Sequence[str],
     here: bool,
     kernels: Sequence[str],
-    tell: Callable[[str], None],
+    tell: Callable[[str, Outcome], None],
 ) -> dict[str, list[Outcome]]:
     """Outcomes by kernel; this machine's programs load while the machines boot and compile."""
     with ThreadPoolExecutor(max(len(kernels), 1)) as pool:
         machines = {kernel: pool.submit(_check_in, kernel, patterns, tell) for kernel in kernels}
-        outcomes = {platform.release(): list(_check_here(chosen, tell))} if here else {}
+        outcomes = {}
+        if here:
+            this = platform.release()
+            outcomes[this] = _told(map(check, chosen), lambda outcome: tell(this, outcome))
         for kernel, found in machines.items():
-            outcomes[f"{kernel} (VM)"] = found.result()
+            outcomes[_name(kernel)] = found.result()
     return outcomes
 
 
-def _check_here(chosen: Sequence[Snippet], tell: Callable[[str], None]) -> Iterator[Outcome]:
-    for snippet in chosen:
-        outcome = check(snippet)
-        if outcome.state == "FAILED":
-            tell(f"{snippet.name}: {outcome.why}")
-        yield outcome
+def _told(outcomes: Iterable[Outcome], tell: Callable[[Outcome], None]) -> list[Outcome]:
+    found = []
+    for outcome in outcomes:
+        tell(outcome)
+        found.append(outcome)
+    return found
 
 
-def _check_in(kernel: str, patterns: Sequence[str], tell: Callable[[str], None]) -> list[Outcome]:
+def _name(kernel: str) -> str:
+    return f"{kernel} (VM)"
+
+
+def _check_in(kernel: str, patterns: Sequence[str], tell: Callable[[str, Outcome], None]) -> list[Outcome]:
     """Check in a virtual machine, by this same verb."""
-    lines = _Lines()
+    outcomes = _Outcomes(lambda outcome: tell(_name(kernel), outcome))
     verb = [sys.executable, "-m", "ebpf_lab.cli", "snippets", "--check", "--here", "--json", *patterns]
     # What is compiled in there is of use the next time, too.
     writable = [cache.root()]
-    machine = Machine(kernel=kernel, memory="3G", progress=lambda line: tell(f"{kernel}: {line}"))
-    status = machine.run(
-        verb, timeout=_TIME_LIMIT, stdout=lines, writable=writable, env={"PYTHONPATH": ":".join(sys.path)}
-    )
-    found = [json.loads(line) for line in lines.text.splitlines()]
-    if status not in (0, 1) or not found:
-        raise VirtualMachineError(f"the check under {kernel} ended with status {status}", log=lines.text)
-    return [Outcome(each["name"], each["state"], each["why"]) for each in found]
+    machine = Machine(kernel=kernel, memory="3G")
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    status = machine.run(verb, timeout=_TIME_LIMIT, stdout=outcomes, writable=writable, env=environment)
+    if status not in (0, 1) or not outcomes.found:
+        raise VirtualMachineError(f"the check under {kernel} ended with status {status}")
+    return outcomes.found
 
 
-class _Lines:
-    """Collects what a machine prints."""
+class _Outcomes:
+    """Reads the lines that a machine prints, as they come."""
 
-    def __init__(self) -> None:
-        self._data = b""
+    def __init__(self, tell: Callable[[Outcome], None]) -> None:
+        self.found: list[Outcome] = []
+        self._tell = tell
+        self._rest = b""
 
     def write(self, data: bytes, /) -> int:
-        self._data += data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for row in map(json.loads, lines):
+            self.found.append(Outcome(row["name"], row["state"], row["why"]))
+            self._tell(self.found[-1])
         return len(data)
 
     def flush(self) -> None:
-        pass
-
-    @property
-    def text(self) -> str:
-        return self._data.decode("utf-8", "replace")
+        """Nothing is kept back but the beginning of a line."""
 
 
 def _table(names: Sequence[str], outcomes: dict[str, list[Outcome]]) -> str:
