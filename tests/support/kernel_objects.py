@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ebpf_lab.host.syscalls import BpfCommand, bpf
 
-SETTLE = 1.0
-"""Seconds that the kernel is given to free what was closed: it does so behind a grace period of RCU."""
+SETTLE = 10.0
+"""Most seconds that the kernel is given to free what was closed: it does so behind a grace period of RCU,
+which takes long where processors are emulated."""
 
 _WALKS = {
     "prog": BpfCommand.PROG_GET_NEXT_ID,
