@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,3 +95,23 @@ def test_same_calls_as_strace(case: Case, tmp_path: Path, capsys: pytest.Capture
     assert total > 20
     assert [line for line in found if line not in free] == []
     assert len(free) <= case.most
+
+
+def test_without_a_command_nobody_is_followed() -> None:
+    with ebpf_lab.trace(snippets.load("syscall_trace.libbpf").text) as trace:
+        subprocess.run(["true"], check=True)
+    assert len(trace.frame) == 0
+    assert "followed: this text follows a command, and none was given" in trace.results().notes
+
+
+def test_calls_that_find_no_room_are_counted() -> None:
+    text = snippets.load("syscall_trace.libbpf").text
+    small = text.replace("32 * 1024 * 1024", "4096")
+    assert small != text
+    # A read and a write for each byte: far more than a page holds until the next drain.
+    command = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=20011"]
+    trace = ebpf_lab.trace(small, command=command, output=lambda chunk: None)
+    dropped = trace.stats.streams["events"].dropped
+    assert dropped > 0
+    assert len(trace.frame) + dropped >= 2 * 20011
+    assert f"{dropped:,} lost" in trace.header
