@@ -58,8 +58,7 @@ def _run(parsed: argparse.Namespace) -> int:
             raise UsageProblem(
                 "--here and --kernel say where to check", hint="ebpf-lab snippets --check --here"
             )
-        for snippet in chosen:
-            print(json.dumps(_described(snippet)) if parsed.json else _listed(snippet))
+        print(_described(chosen) if parsed.json else _list(chosen, whole=bool(parsed.pattern)))
         return 0
     here = not parsed.kernel
     kernels = [] if parsed.here else parsed.kernel or _MACHINES
@@ -95,30 +94,66 @@ def _matches(name: str, pattern: str) -> bool:
 # The list
 
 
-def _described(snippet: Snippet) -> dict[str, object]:
-    missing = features.missing(snippet.needs)
-    return {
-        "name": snippet.name,
-        "title": snippet.title,
-        "teaches": snippet.teaches,
-        "needs": list(snippet.needs),
-        "must_be_rejected": snippet.rejection is not None,
-        "runs_here": missing is None,
-        "why_not": "" if missing is None else f"needs {missing.name}: {missing.reason}",
-    }
+def _described(chosen: Sequence[Snippet]) -> str:
+    lines = []
+    for snippet in chosen:
+        missing = features.missing(snippet.needs)
+        described = {
+            "name": snippet.name,
+            "title": snippet.title,
+            "teaches": snippet.teaches,
+            "needs": list(snippet.needs),
+            "must_be_rejected": snippet.rejection is not None,
+            "runs_here": missing is None,
+            "why_not": "" if missing is None else f"needs {missing.name}: {missing.reason}",
+        }
+        lines.append(json.dumps(described))
+    return "\n".join(lines)
 
 
-def _listed(snippet: Snippet) -> str:
-    missing = features.missing(snippet.needs)
-    here = "yes" if missing is None else f"no, {missing.name}: {missing.reason}"
+def _list(chosen: Sequence[Snippet], *, whole: bool) -> str:
+    """One entry for both dialects; programs to be rejected are many, and only counted unless asked for."""
+    entries: dict[str, list[Snippet]] = {}
+    for snippet in chosen:
+        if whole or snippet.rejection is None:
+            entries.setdefault(snippet.name.rpartition(".")[0], []).append(snippet)
+    parts = [_listed(name, dialects) for name, dialects in entries.items()]
+    if rejected := 0 if whole else sum(snippet.rejection is not None for snippet in chosen):
+        parts.append(f"and {rejected} that the verifier must reject: ebpf-lab snippets 'rejected/*'")
+    return "\n".join(parts)
+
+
+def _listed(name: str, dialects: Sequence[Snippet]) -> str:
+    first = dialects[0]
+    needs = {each.name.rpartition(".")[2]: each.needs for each in dialects}
+    shared = [need for need in first.needs if all(need in own for own in needs.values())]
+    own = [[need for need in each if need not in shared] for each in needs.values()]
+    needed = [
+        *shared,
+        *(" + ".join(each) for each in own[:1]),
+        *(f"or {' + '.join(each)}" for each in own[1:]),
+    ]
     return "\n".join(
         [
-            f"{snippet.name}: {snippet.title}",
-            f"    teaches    {snippet.teaches}",
-            f"    needs      {', '.join(snippet.needs)}",
-            f"    runs here  {here if snippet.rejection is None else 'never: the verifier must reject it'}",
+            f"{name} ({', '.join(needs)}): {first.title}",
+            f"    teaches    {first.teaches}",
+            f"    needs      {', '.join(filter(None, needed))}",
+            *(f"    {line}" for line in _runs_here(dialects)),
         ]
     )
+
+
+def _runs_here(dialects: Sequence[Snippet]) -> list[str]:
+    if dialects[0].rejection is not None:
+        return ["runs here  never: the verifier must reject it"]
+    answers: dict[str, list[str]] = {}
+    for each in dialects:
+        missing = features.missing(each.needs)
+        answer = "yes" if missing is None else f"no, {missing.name}: {missing.reason}"
+        answers.setdefault(answer, []).append(each.name.rpartition(".")[2])
+    if len(answers) == 1:
+        return [f"runs here  {next(iter(answers))}"]
+    return [f"runs here  {', '.join(which)}: {answer}" for answer, which in answers.items()]
 
 
 # The check

@@ -103,9 +103,20 @@ def test_the_list_has_every_snippet(capsys: pytest.CaptureFixture[str]) -> None:
     (ring,) = (row for row in rows if row["name"] == "exec_ring.libbpf")
     assert (ring["runs_here"], ring["why_not"], ring["must_be_rejected"]) == (True, "", False)
     assert cli.main(["snippets", "exec_ring"]) == 0
-    text = capsys.readouterr().out
-    assert "exec_ring.libbpf: Every execve() through a ring buffer\n" in text
-    assert text.count("runs here") == 2
+    assert capsys.readouterr().out.splitlines() == [
+        "exec_ring (bcc, libbpf): Every execve() through a ring buffer",
+        "    teaches    tracepoint, ring buffer: reserve, fill, submit",
+        "    needs      tracepoint, ringbuf, bcc + headers, or btf + clang + libbpf",
+        "    runs here  yes",
+    ]
+
+
+def test_the_list_only_counts_what_must_be_rejected(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["snippets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    bare = {name.rpartition(".")[0] for name in snippets.names()}
+    assert sum(line.startswith("    teaches") for line in lines) == len(bare)
+    assert lines[-1].startswith(f"and {len(snippets.names('rejected'))} that the verifier must reject")
 
 
 @pytest.mark.parametrize(
