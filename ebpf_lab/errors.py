@@ -109,7 +109,7 @@ class UsageProblem(LabError):
 
 
 class CompileError(LabError):
-    """The C text does not compile."""
+    """The C text does not compile, or compiles to what it cannot mean."""
 
 
 class VerifierRejected(LabError):

@@ -35,6 +35,7 @@ from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
 from ebpf_lab.results import Results, StreamBytes, Taken
+from ebpf_lab.source import oversights
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import Program, ProgramSpec
 from ebpf_lab.stats import ProgramStats, StreamStats
@@ -76,6 +77,7 @@ class Running:
                         why="it compiles, but no function of it was recognised as one",
                         hint="name the function and where it goes with --attach FN=PROBE",
                     )
+                oversights.check(spec)
                 self._loaded: Loaded = compiled.load(places)
             finally:
                 compiled.close()

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package
+from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package, stack
 from ebpf_lab.backends.bcc_process import BccProcess, BccStopped, BccUnusable, CompiledText
 from ebpf_lab.backends.bcc_text import BccText, prepare
 from ebpf_lab.backends.loaded import close_all
-from ebpf_lab.errors import LabError
+from ebpf_lab.errors import CompileError, LabError
 from ebpf_lab.source.spec import ProgramSpec
 
 _FLAGS = (
@@ -19,6 +19,8 @@ _FLAGS = (
     "-Wno-duplicate-decl-specifier",
     # Older clangs only warn, and the kernel would then complain of the program's size.
     "-Werror=implicit-function-declaration",
+    # It compiles to a comparison that is always false.
+    "-Werror=string-compare",
 )
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.MULTILINE)
 
@@ -84,7 +86,18 @@ def _error(failed: _Failed, spec: ProgramSpec, package: Path) -> LabError:
         if isinstance(tried, _Failed):
             return bcc_package.too_old(package, complaint, failed.log)
         tried.close()
-    return bcc_failure.not_compiled(failed.log, spec)
+    error = bcc_failure.not_compiled(failed.log, spec)
+    if not isinstance(error, CompileError):
+        return error
+
+    def complaints(text: str) -> str:
+        tried = _try(spec, prepare(replace(spec, text=text), counted=False), package)
+        if isinstance(tried, _Failed):
+            return tried.messages
+        tried.close()
+        return tried.answer.messages
+
+    return stack.explained(error, spec.text, complaints)
 
 
 def _try(spec: ProgramSpec, made: BccText, package: Path, explain: bool = False) -> Compilation | _Failed:

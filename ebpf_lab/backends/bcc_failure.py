@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from ebpf_lab.backends.bcc_log import CELL
 from ebpf_lab.backends.bcc_process import LoadAnswer
 from ebpf_lab.backends.bcc_text import BccText
+from ebpf_lab.backends.known import BccKnown
 from ebpf_lab.backends.unsupported import map_refused, require
 from ebpf_lab.diagnose import clang, verifier
 from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, UsageProblem
@@ -50,6 +51,9 @@ _NO_GLOBALS = (
     "bcc has no global variables",
     "BPF_ARRAY(name, u64, 1), and name.lookup(&zero) for its only element",
 )
+_MAP_HELPER = re.compile(
+    r"\bbpf_map_(?P<call>lookup|update|delete)_elem\s*\(\s*&(?P<map>\w+)\s*,(?P<behind>[^()]*)\)"
+)
 _LIBBPF_ONLY = re.compile(r"\bSEC\(|bpf_loop\(\)")
 
 
@@ -72,7 +76,10 @@ def not_compiled(log: str, spec: ProgramSpec) -> LabError:
     """The error for a text of which bcc made nothing; ``log`` is in terms of the text."""
     if refused := _MAP.search(log):
         return map_refused(refused[1], _ERRNO.get(refused[2], 0), spec, log)
-    return _in_bcc_words(clang.compile_error(log, spec.text, files=(CELL,)))
+    reason = spec.dialect_reason
+    return _in_bcc_words(
+        clang.compile_error(log, spec.text, files=(CELL,), dialect="bcc", reason=reason, known=BccKnown())
+    )
 
 
 def no_program(program: Program, spec: ProgramSpec) -> CompileError:
@@ -115,8 +122,12 @@ def rejected(
             otherwise=os.strerror(answer.errno),
         )
     )
+    if _LIBBPF_ONLY.search(error.hint):
+        error.hint = f"in the libbpf dialect: {error.hint}"
     if _reads_global(error.what, log):
         error.why, error.hint = _NO_GLOBALS
+    elif called := next(filter(None, (_MAP_HELPER.search(mark.text) for mark in error.where)), None):
+        error.why, error.hint = _map_by_address(called)
     return error
 
 
@@ -147,6 +158,16 @@ def _reads_global(what: str, log: str) -> bool:
     return register is not None and f"(18) r{register[1]} = 0x0 " in log
 
 
+def _map_by_address(called: re.Match[str]) -> tuple[str, str]:
+    method = called["call"]
+    # The flags of an update are left out.
+    arguments = ", ".join(part.strip() for part in called["behind"].split(",")[:2])
+    return (
+        f"a map of bcc's has no address; its calls are {called['map']}.{method}() and the like",
+        f"{called['map']}.{method}({arguments})",
+    )
+
+
 def _names_target(function: str, target: str) -> bool:
     prefix, _, place = function.partition("__")
     return prefix in ("kfunc", "kretfunc", "lsm") and place.removeprefix("vmlinux__") == target
@@ -160,8 +181,6 @@ def _mark(program: Program, spec: ProgramSpec) -> tuple[Mark, ...]:
 def _in_bcc_words(error: LabError) -> LabError:
     for libbpf, bcc in _IN_BCC:
         error.hint = error.hint.replace(libbpf, bcc)
-    if _LIBBPF_ONLY.search(error.hint):
-        error.hint = f"in the libbpf dialect: {error.hint}"
     return error
 
 

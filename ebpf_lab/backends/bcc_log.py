@@ -137,7 +137,7 @@ class _Translation:
                 quoted = said[at] if at < len(said) else ""
                 caret = _CARET.fullmatch(said[at + 1]) if at + 1 < len(said) else None
                 yield from self._located(match, quoted, caret)
-                at += 2 if caret else 0
+                at += 2 if caret else bool(_CARET.fullmatch(quoted))
             elif match := _INCLUDED.fullmatch(line):
                 yield f"In file included from {CELL}:{self._include(int(match['line']))}{match['end']}"
             elif match := _GENERATOR.fullmatch(line):
@@ -157,8 +157,12 @@ class _Translation:
         # clang spells out what is not ASCII.
         quoted = _CODE_POINT.sub(lambda point: chr(int(point[1], 16)), quoted)
         bare, number = numbered(quoted)
-        number = number or self._made.number_of(bare) or self._place(int(match["line"]))
-        column = self._made.column(number, bare, int(match["column"]))
+        if _CARET.fullmatch(quoted):
+            # Nothing to quote: behind the text's end, where a bracket still waits for its partner.
+            number, column = self._made.end
+        else:
+            number = number or self._made.number_of(bare) or self._place(int(match["line"]))
+            column = self._made.column(number, bare, int(match["column"]))
         yield f"{CELL}:{number}:{column}: {match['message']}"
         if caret:
             yield self._made.line(number)

@@ -75,6 +75,12 @@ class BccText:
         lines = self._lines
         return lines[number - 1].decode("utf-8", "replace") if 0 < number <= len(lines) else ""
 
+    @property
+    def end(self) -> tuple[int, int]:
+        """Line and column behind the last thing in the text."""
+        last = max((at for at, line in enumerate(self._lines, 1) if line.strip()), default=1)
+        return last, len(self._lines[last - 1].rstrip()) + 1
+
     def number_of(self, line: str) -> int:
         """The number of the line that reads like this, 0 when there is none or more than one."""
         wanted = _bare(line)

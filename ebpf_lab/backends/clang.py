@@ -15,8 +15,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from ebpf_lab.backends import cache, vmlinux
+from ebpf_lab.backends import cache, stack, vmlinux
 from ebpf_lab.backends.additions import FILE, Additions
+from ebpf_lab.backends.known import LibbpfKnown
 from ebpf_lab.diagnose.clang import compile_error, parse
 from ebpf_lab.errors import MissingFeature
 
@@ -40,6 +41,11 @@ _FLAGS = (
     "-Wno-unused-variable",
     # Older clangs only warn, and libbpf would then fail with words that name no line.
     "-Werror=implicit-function-declaration",
+    # Newer clangs refuse these; the verifier would, in words that name no type.
+    "-Werror=int-conversion",
+    "-Werror=implicit-int",
+    # It compiles to a comparison that is always false.
+    "-Werror=string-compare",
     "-ferror-limit=0",
     "-fno-color-diagnostics",
     "-fno-crash-diagnostics",
@@ -48,7 +54,7 @@ _FLAGS = (
 )
 
 
-def object_of(text: str, added: Additions, *, use_cache: bool, taken_for_libbpf: str) -> tuple[bytes, bool]:
+def object_of(text: str, added: Additions, *, use_cache: bool, reason: str) -> tuple[bytes, bool]:
     """Compile a text.
 
     Parameters
@@ -59,7 +65,7 @@ def object_of(text: str, added: Additions, *, use_cache: bool, taken_for_libbpf:
         What to compile around it.
     use_cache : bool
         Take the object of an earlier compilation, and keep this one.
-    taken_for_libbpf : str
+    reason : str
         Why the text was taken for the libbpf dialect, for error messages.
 
     Returns
@@ -78,13 +84,13 @@ def object_of(text: str, added: Additions, *, use_cache: bool, taken_for_libbpf:
     name = cache.digest(added.behind(text), *_included(added), *_command(added), *_identity(added))
     if use_cache and (found := cache.load("objects", name)):
         return found, True
-    made = _compile(text, added, taken_for_libbpf)
+    made = _compile(text, added, reason)
     if use_cache:
         cache.store("objects", name, made)
     return made, False
 
 
-def _compile(text: str, added: Additions, taken_for_libbpf: str) -> bytes:
+def _compile(text: str, added: Additions, reason: str) -> bytes:
     headers = _precompiled(added)
     made, log = _run(added.behind(text), headers, added)
     if made:
@@ -94,7 +100,7 @@ def _compile(text: str, added: Additions, taken_for_libbpf: str) -> bytes:
     if FILE not in files and any(
         message.file in _TEXT for message in messages if message.severity == "error"
     ):
-        raise _failed(log, text, taken_for_libbpf)
+        raise _failed(log, text, added, reason)
     # The lab's own part must not show in the learner's errors: the text is compiled alone, which also
     # leaves out the precompiled header, should that be the trouble.
     bad = {message.line for message in messages if message.file == FILE}
@@ -105,10 +111,10 @@ def _compile(text: str, added: Additions, taken_for_libbpf: str) -> bytes:
             if not bad:
                 _forget(headers)
             return made
-    raise _failed(log if alone else alone_log, text, taken_for_libbpf)
+    raise _failed(log if alone else alone_log, text, added, reason)
 
 
-def _failed(log: str, text: str, taken_for_libbpf: str) -> Exception:
+def _failed(log: str, text: str, added: Additions, reason: str) -> Exception:
     if "unknown target triple 'bpf'" in log or "No available targets are compatible" in log:
         return MissingFeature(
             f"{_clang()} cannot compile for BPF",
@@ -116,7 +122,8 @@ def _failed(log: str, text: str, taken_for_libbpf: str) -> Exception:
             hint="sudo apt install clang",
             log=log,
         )
-    return compile_error(log, text, files=_TEXT, taken_for_libbpf=taken_for_libbpf)
+    error = compile_error(log, text, files=_TEXT, reason=reason, known=LibbpfKnown(added.kernel_types))
+    return stack.explained(error, text, lambda more: _run(more, _included(added), added)[1])
 
 
 def _run(text: str, headers: tuple[str, ...], added: Additions) -> tuple[bytes | None, str]:

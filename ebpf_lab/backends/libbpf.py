@@ -67,7 +67,7 @@ class LibbpfCompiled:
         self._options = options
         self._added = added
         self._elf, self._cached = clang.object_of(
-            spec.text, added, use_cache=options.cache, taken_for_libbpf=spec.dialect_reason
+            spec.text, added, use_cache=options.cache, reason=spec.dialect_reason
         )
         self._seconds = time.perf_counter() - start
 
@@ -110,7 +110,7 @@ class LibbpfCompiled:
                 self._spec.text,
                 self._added.uncounted(),
                 use_cache=self._options.cache,
-                taken_for_libbpf=self._spec.dialect_reason,
+                reason=self._spec.dialect_reason,
             )
             if again := self._failure(plain, targets, self._options.log_level):
                 elf, failed = plain, again

@@ -13,7 +13,7 @@ from ebpf_lab.backends import clang
 from ebpf_lab.backends.libbpf_object import LoadFailed
 from ebpf_lab.backends.unsupported import map_marks, map_refused, require
 from ebpf_lab.diagnose.verifier import Place, rejected
-from ebpf_lab.errors import AttachError, CompileError, LabError, MissingFeature
+from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature
 from ebpf_lab.host import privileges
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
@@ -22,6 +22,7 @@ from ebpf_lab.source.spec import ProgramSpec
 
 _PROGRAM = re.compile(r"prog '([^']+)': (?:BPF program load failed|failed to load)")
 _MAP = re.compile(r"map '([^']+)': failed to create")
+_EXTERN = re.compile(r"\bextern (?:\(\w+ ksym\) )?'?(\w+)'?")
 _ANY_MAP = re.compile(r"\bmap (?:def(?:inition)? )?'?(\w+)'?")
 
 
@@ -68,10 +69,27 @@ def _libbpf_refused(failed: LoadFailed, spec: ProgramSpec) -> LabError:
     lines = [line.removeprefix("libbpf: ").strip() for line in failed.messages.splitlines() if line.strip()]
     # What comes first is the cause; "failed to load object" follows from it.
     what = lines[0] if lines else os.strerror(failed.code)
-    if "extern" in what:
+    if extern := _EXTERN.search(what):
+        if declared := _declared(extern[1], spec):
+            return declared
         return MissingFeature(what, why="this kernel does not export it to BPF programs", log=failed.messages)
     named = _ANY_MAP.search(what)
     return CompileError(what, where=map_marks(named[1], spec) if named else (), log=failed.messages)
+
+
+def _declared(name: str, spec: ProgramSpec) -> CompileError | None:
+    """The error for a function that the text declares as its own, and does not define."""
+    if re.search(rf"\b{re.escape(name)}\b[^;]*__ksym", spec.text):
+        return None
+    for number, line in enumerate(spec.text.splitlines(), 1):
+        if found := re.search(rf"\b{re.escape(name)}\s*\(", line):
+            return CompileError(
+                f"undefined function {name}",
+                where=(Mark(number, line, found.start() + 1, len(name)),),
+                why=f"{name} is declared, and the text does not define it",
+                hint="write its body, too",
+            )
+    return None
 
 
 def _places(elf: bytes, function: str) -> Sequence[Place]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ebpf_lab.diagnose import causes
+from ebpf_lab.diagnose.known import Known
 from ebpf_lab.errors import CompileError, Mark
 
 _SHOWN = 3
@@ -33,7 +34,11 @@ _CARET = re.compile(r"(?:\s*\|)?[\s~]*\^(?P<tail>~*)")
 _THE_TEXT = "<text>"
 # What clang says where it stops short on an error, before it shows the stack of its own functions.
 _CRASH = "PLEASE submit a bug report"
-_USELESS_NOTES = ("expanded from", "could not determine", "include the header")
+_USELESS_NOTES = ("could not determine", "include the header")
+_DEFINITION = re.compile(r"\s*#\s*define\b")
+_UNENDED = re.compile(r"expected ';' after (?:struct|union|enum)")
+# Errors that others follow from, whatever order clang finds them in.
+_ROOT = _UNENDED
 _SWITCH = re.compile(r" \[-W[^\]]*\]$")
 _WORD = re.compile(r"\w+")
 
@@ -105,7 +110,13 @@ def parse(log: str) -> list[Diagnostic]:
 
 
 def compile_error(
-    log: str, text: str, *, files: Collection[str], why: str = "", taken_for_libbpf: str = ""
+    log: str,
+    text: str,
+    *,
+    files: Collection[str],
+    dialect: str = "libbpf",
+    reason: str = "",
+    known: Known | None = None,
 ) -> CompileError:
     """The error to raise for a text that does not compile.
 
@@ -117,17 +128,19 @@ def compile_error(
         The learner's C text.
     files : collection of str
         Names under which clang knows that text.
-    why : str
-        The cause, where the caller knows it; else it is looked up from clang's words.
-    taken_for_libbpf : str
-        Why the text was taken for the libbpf dialect, "" if it was not: explains bcc's macros in it.
+    dialect, reason : str
+        The dialect that the text was taken for, and what in it said so: explains the other's words in it.
+    known : Known, optional
+        What may be named in a text here.
     """
     log = log.partition(_CRASH)[0]
     errors = [message for message in parse(log) if message.severity == "error"]
     # A place beats none: what clang says of itself ("1 error generated") matters only when all else fails.
     errors = [message for message in errors if message.file] or errors
     if not errors:
-        return CompileError("clang failed without naming an error", why=why, log=log)
+        return CompileError("clang failed without naming an error", log=log)
+    # sorted() keeps the order of the others.
+    errors = sorted(_distinct(errors), key=lambda error: not _ROOT.match(error.text))
     lines = text.splitlines()
     first = errors[0]
     what = first.text
@@ -136,17 +149,41 @@ def compile_error(
     if len(errors) > 1:
         what = f"{what} (the first of {len(errors)} errors)"
     marks: list[Mark] = []
-    for error in errors[:_SHOWN]:
-        marks += _marks(error, lines, files, note="" if error.text == first.text else error.text)
-    found = causes.of_compile_error(
-        first.text,
-        [mark.text for mark in marks],
-        earlier=[note.file for note in first.notes],
-        taken_for_libbpf=taken_for_libbpf,
-    )
-    return CompileError(
-        what, where=tuple(marks), why=why or found.why, hint="" if why else found.hint, log=log
-    )
+    for error in errors:
+        made = _marks(error, lines, files, note="" if error.text == first.text else error.text)
+        # What else is wrong with a line mostly follows from the first thing.
+        if made and made[0].line not in {mark.line for mark in marks} and len(marks) < _SHOWN:
+            marks += made
+    complaint = _complaint(first, marks, text, dialect, reason, known or Known())
+    found = causes.of_compile_error(complaint)
+    if found.marked:
+        marks = _marked_instead(found.marked, marks)
+    return CompileError(what, where=tuple(marks), why=found.why, hint=found.hint, log=log)
+
+
+def _complaint(
+    first: Diagnostic, marks: list[Mark], text: str, dialect: str, reason: str, known: Known
+) -> causes.Complaint:
+    mark = marks[0] if marks else Mark(0)
+    marked = mark.text[mark.column - 1 :][: mark.length] if mark.column else ""
+    earlier = tuple(note.file for note in first.notes)
+    return causes.Complaint(first.text, mark.text, marked, mark.line, earlier, text, dialect, reason, known)
+
+
+def _distinct(errors: list[Diagnostic]) -> list[Diagnostic]:
+    """Without those that say the same of the same place: the code generator does, for each instruction."""
+    return list({(error.file, error.line, error.column, error.text): error for error in errors}.values())
+
+
+def _marked_instead(pattern: str, marks: list[Mark]) -> list[Mark]:
+    """The marks, with what a cause is about marked where it is: clang may mark what follows from it."""
+    for index, mark in enumerate(marks):
+        found = [match.span() for match in re.finditer(pattern, mark.text)]
+        if found and (index == 0 or len(marks) > 1):
+            start, end = found[0]
+            moved = replace(mark, column=start + 1, length=end - start, note="" if index else mark.note)
+            return [*marks[:index], moved, *marks[index + 1 :]]
+    return marks
 
 
 def _message(line: str) -> Diagnostic | None:
@@ -182,13 +219,30 @@ def _place(message: Diagnostic, files: Collection[str]) -> tuple[int, int] | Non
 
 def _marks(error: Diagnostic, lines: list[str], files: Collection[str], note: str) -> list[Mark]:
     place = _place(error, files)
+    if place and _UNENDED.match(error.text):
+        place = _end_before(place, lines)
     marks = [_mark(*place, error.length, lines, note)] if place else []
     for hint in error.notes:
-        # Expansions of header macros are clang's own affair, and there is no C library to include.
-        if hint.file in files and not hint.text.startswith(_USELESS_NOTES):
-            marks.append(_mark(hint.line, hint.column, hint.length, lines, hint.text))
+        # There is no C library to include, and expansions of header macros are clang's own affair.
+        if hint.file in files and hint.column and not hint.text.startswith(_USELESS_NOTES):
+            made = _mark(hint.line, hint.column, hint.length, lines, hint.text)
+            if hint.text.startswith("expanded from") and not _DEFINITION.match(made.text):
+                continue
+            marks.append(made)
             break
     return marks
+
+
+def _end_before(place: tuple[int, int], lines: list[str]) -> tuple[int, int]:
+    """The end of the } above, where that is the last thing before ``place``."""
+    line, column = place
+    before = lines[line - 1][: column - 1] if 0 < line <= len(lines) else ""
+    while line > 1 and not before.rstrip().endswith("}"):
+        if before.strip() and not before.strip().startswith(("SEC(", "//")):
+            return place
+        line -= 1
+        before = lines[line - 1]
+    return (line, len(before.rstrip()) + 1) if before.rstrip().endswith("}") else place
 
 
 def _mark(line: int, column: int, length: int, lines: list[str], note: str) -> Mark:

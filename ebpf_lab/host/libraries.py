@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ebpf_lab.errors import AttachError
 from ebpf_lab.host import kernel
-from ebpf_lab.host.nearest import suggestion
+from ebpf_lab.nearest import suggestion
 
 CACHE = Path("/etc/ld.so.cache")
 _MAGIC = b"glibc-ld.so.cache1.1"

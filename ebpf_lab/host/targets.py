@@ -9,7 +9,7 @@ from pathlib import Path
 from ebpf_lab.errors import AttachError, MissingFeature
 from ebpf_lab.host import features, kallsyms, perf_events, system_calls, tracefs, usdt, userprobes
 from ebpf_lab.host.listing import list_probes
-from ebpf_lab.host.nearest import suggestion
+from ebpf_lab.nearest import suggestion
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.words import did_you_mean, listing
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ebpf_lab.errors import AttachError
 from ebpf_lab.host import libraries
 from ebpf_lab.host.elf import open_elf
-from ebpf_lab.host.nearest import suggestion
+from ebpf_lab.nearest import suggestion
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile

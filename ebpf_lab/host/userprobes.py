@@ -8,7 +8,7 @@ import os
 from ebpf_lab.errors import AttachError
 from ebpf_lab.host import instructions, libraries, maps
 from ebpf_lab.host.elf import Elf, Symbol, open_elf
-from ebpf_lab.host.nearest import suggestion
+from ebpf_lab.nearest import suggestion
 from ebpf_lab.source.probe import Probe
 
 

@@ -15,6 +15,7 @@ from ebpf_lab.errors import Mark, UsageProblem
 from ebpf_lab.source.dialect import recognise
 from ebpf_lab.source.lexer import Scan, scan
 from ebpf_lab.source.maps import FoundMap, bcc_maps, counters, libbpf_maps
+from ebpf_lab.source.oversights import context_of, section_for
 from ebpf_lab.source.probe import Probe, section_kind
 from ebpf_lab.source.programs import Function, bcc_programs, functions, libbpf_programs
 from ebpf_lab.source.scalars import scalar
@@ -130,14 +131,26 @@ def _programs(whole: _Text, dialect: Dialect, reason: str, attach: Mapping[str, 
         else:
             programs.append(_missing(whole, dialect, function, probe, lines))
     if not programs and not whole.broken:
-        plain = [function.name for function in whole.defined if not function.static]
-        but = f"and nothing says where {listing(plain)} should run" if plain else "and has no function"
-        raise UsageProblem(
-            "there is no BPF program in this text",
-            why=f"it was taken for the {dialect} dialect ({reason}), {but}",
-            hint=_EXAMPLE[dialect],
-        )
+        raise _nothing_to_run(whole, dialect, reason)
     return tuple(sorted(programs, key=lambda program: program.line))
+
+
+def _nothing_to_run(whole: _Text, dialect: Dialect, reason: str) -> UsageProblem:
+    plain = [function for function in whole.defined if not function.static]
+    names = listing([function.name for function in plain]) if plain else ""
+    but = f"and nothing says where {names} should run" if plain else "and has no function"
+    hint, where = _EXAMPLE[dialect], tuple[Mark, ...]()
+    likely = [(function, context_of(function)) for function in plain]
+    for function, context in likely[-1:] if dialect is Dialect.LIBBPF else ():
+        where = (whole.mark(whole.found.line(function.start)),)
+        if section := section_for(context):
+            hint = f'SEC("{section}") in the line before it'
+    return UsageProblem(
+        "there is no BPF program in this text",
+        where=where,
+        why=f"it was taken for the {dialect} dialect ({reason}), {but}",
+        hint=hint,
+    )
 
 
 def _attached(whole: _Text, program: Program, probe: Probe) -> Program:

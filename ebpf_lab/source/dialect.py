@@ -21,6 +21,11 @@ BCC_FUNCTION_PREFIXES = (
 
 _BCC_CALLS = BCC_MAP_MACROS | BCC_FUNCTION_MACROS.keys()
 _LIBBPF_INCLUDES = ("vmlinux.h", "bpf/")
+_LIBBPF_WORDS = frozenset(
+    {"bpf_printk", "BPF_KPROBE", "BPF_KRETPROBE", "BPF_KSYSCALL", "BPF_PROG", "BPF_CORE_READ", "__uint"}
+)
+# Types that only BTF describes: the kernel's headers make them by macros.
+_LIBBPF_TYPES = ("trace_event_raw_",)
 
 
 def recognise(found: Scan, asked: Dialect | None = None) -> tuple[Dialect, str]:
@@ -47,6 +52,9 @@ def recognise(found: Scan, asked: Dialect | None = None) -> tuple[Dialect, str]:
     for name in found.includes:
         if name.startswith(_LIBBPF_INCLUDES):
             return Dialect.LIBBPF, f"it includes {name}, which is libbpf's"
+    for token in found.tokens:
+        if token.kind == "name" and (token.text in _LIBBPF_WORDS or token.text.startswith(_LIBBPF_TYPES)):
+            return Dialect.LIBBPF, f"line {found.line(token.start)} has {token.text}, which is libbpf's"
     return Dialect.BCC, "there is no SEC(…) in it"
 
 

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like ``word``, or "" when none is close.
-
-    Examples
-    --------
-    >>> nearest("kprob", ["kprobe", "uprobe", "usdt"])
-    'kprobe'
-    >>> nearest("xyz", ["kprobe"])
-    ''
-    """
-    # A name given in other letter case is the one meant, however different difflib finds it.
-    folded = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(word.casefold(), folded, n=1)
-    return folded[matches[0]] if matches else ""
+from ebpf_lab.nearest import nearest
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The hint "did you mean NAME?", or "" when nothing is close."""
-    name = nearest(word, known)
-    return f"did you mean {name}?" if name else ""
+    near = nearest(word, known, limit=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def listing(words: Iterable[str]) -> str:

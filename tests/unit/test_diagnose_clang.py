@@ -23,7 +23,7 @@ def test_there_are_recorded_logs() -> None:
 def test_recorded_log(log: Path) -> None:
     name = log.name.partition(".")[0]
     error = compile_error(
-        log.read_text(), (CASES / f"{name}.c").read_text(), files=FILES, taken_for_libbpf="it has SEC()"
+        log.read_text(), (CASES / f"{name}.c").read_text(), files=FILES, reason="it has SEC()"
     )
     assert error.block() + "\n" == (CASES / f"{name}.txt").read_text()
     assert error.log == log.read_text()
@@ -83,8 +83,9 @@ def test_columns_count_characters() -> None:
 
 def test_words_of_bcc_are_only_explained_in_a_libbpf_text() -> None:
     text, log = "BPF_HASH(counts);\n", "cell.c:1:10: error: a parameter list without types\n"
-    assert compile_error(log, text, files=FILES).why == ""
-    assert "BPF_HASH is bcc's" in compile_error(log, text, files=FILES, taken_for_libbpf="it has SEC()").why
+    assert compile_error(log, text, files=FILES, dialect="bcc").why == ""
+    why = compile_error(log, text, files=FILES, reason="it has SEC()").why
+    assert why == "BPF_HASH is bcc's; this text was taken for libbpf: it has SEC()"
 
 
 def test_when_clang_names_no_error() -> None:
@@ -113,6 +114,6 @@ _LINES = st.sampled_from(
 @example(["cell.c:3:5: error: x", "^" + "~" * 100], "ü\n" * 5)
 def test_no_log_is_too_strange(lines: list[str], text: str) -> None:
     log = "\n".join(lines)
-    error = compile_error(log, text, files=FILES, taken_for_libbpf="it has SEC()")
+    error = compile_error(log, text, files=FILES, reason="it has SEC()")
     assert error.block()
     assert error.log == log

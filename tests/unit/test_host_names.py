@@ -9,8 +9,8 @@ import pytest
 
 from ebpf_lab.host import btf_ids, kallsyms, system_calls, tracefs
 from ebpf_lab.host.kallsyms import Names
-from ebpf_lab.host.nearest import nearest, suggestion
 from ebpf_lab.host.symbols import KernelSymbols
+from ebpf_lab.nearest import nearest, suggestion
 
 KALLSYMS = b"""\
 ffffffff81000000 T _text

@@ -1,17 +1,15 @@
-"""Names that are nearly the one meant, out of very many: a kernel has more than 100,000 functions."""
+"""Names that are nearly the one meant, out of a few or of very many: a kernel has 100,000 functions."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterable, Sequence
 
 _SHORTLIST = 150
 _LIKE = 0.6
 
 
-def nearest(word: str, names: Sequence[bytes], limit: int = 3) -> list[str]:
+def nearest(word: str, names: Iterable[str] | Iterable[bytes], limit: int = 3) -> list[str]:
     """The names most like ``word``, best first; those that contain it count as like it.
 
     difflib alone takes seconds on so many names.  Its own upper bound, the letters two words share, is
@@ -20,17 +18,18 @@ def nearest(word: str, names: Sequence[bytes], limit: int = 3) -> list[str]:
 
     Examples
     --------
-    >>> nearest("vfs_raed", [b"vfs_read", b"tcp_connect", b"do_unlinkat"])
+    >>> nearest("vfs_raed", ["vfs_read", "tcp_connect", "do_unlinkat"])
     ['vfs_read']
     """
     needle = word.encode(errors="replace").lower()
-    if not needle or not names:
+    known = [name if isinstance(name, bytes) else name.encode(errors="replace") for name in names]
+    if not needle or not known:
         return []
-    shortlist = _share_most_letters(needle, names) if len(names) > _SHORTLIST else list(names)
+    shortlist = _share_most_letters(needle, known) if len(known) > _SHORTLIST else known
     matcher = difflib.SequenceMatcher(autojunk=False)
     matcher.set_seq2(needle.decode(errors="replace"))
     ranked: list[tuple[float, int, str]] = []
-    for name in {*shortlist, *_containing(needle, names)}:
+    for name in {*shortlist, *_containing(needle, known)}:
         text = name.decode(errors="replace")
         matcher.set_seq1(text.lower())
         score = matcher.ratio()
@@ -41,7 +40,7 @@ def nearest(word: str, names: Sequence[bytes], limit: int = 3) -> list[str]:
     return [text for _, _, text in sorted(ranked)[:limit]]
 
 
-def suggestion(word: str, names: Sequence[bytes]) -> str:
+def suggestion(word: str, names: Iterable[str] | Iterable[bytes]) -> str:
     """The hint "did you mean A, B or C?", or "" when nothing is near."""
     near = nearest(word, names)
     if not near:
@@ -53,11 +52,14 @@ def suggestion(word: str, names: Sequence[bytes]) -> str:
 def _containing(needle: bytes, names: Sequence[bytes]) -> list[bytes]:
     if len(needle) < 4:
         return []
-    found = [name for name in names if needle in name]
+    found = [name for name in names if needle in name.lower()]
     return sorted(found, key=len)[:_SHORTLIST]
 
 
 def _share_most_letters(needle: bytes, names: Sequence[bytes]) -> list[bytes]:
+    # Only for long lists: the few options of a cell need no numpy.
+    import numpy as np
+
     text = np.frombuffer(b"\n".join(names).lower() + b"\n", np.uint8)
     ends = np.flatnonzero(text == ord("\n"))
     starts = np.concatenate(([0], ends[:-1] + 1))
