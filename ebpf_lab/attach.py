@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from pathlib import Path
 
 from ebpf_lab.backends.loaded import LoadedProgram
 from ebpf_lab.errors import AttachError, LabError, MissingFeature
-from ebpf_lab.host import kallsyms, perf_events, privileges
+from ebpf_lab.host import absent, kallsyms, perf_events, privileges
 from ebpf_lab.host.targets import (
     KernelBtf,
     KernelFunction,
@@ -22,7 +21,6 @@ from ebpf_lab.host.targets import (
 )
 
 _ENOTSUPP = 524
-_BLACKLIST = Path("/sys/kernel/debug/kprobes/blacklist")
 
 
 def attach(program: LoadedProgram, target: Target) -> list[int]:
@@ -130,9 +128,8 @@ def _cause(target: Target, number: int) -> tuple[str, str]:
         case KernelFunction(), errno.EILSEQ | errno.EINVAL if target.offset:
             return f"no instruction begins {target.offset:#x} bytes behind {target.symbol}", ""
         case KernelFunction(), errno.EINVAL | errno.EILSEQ:
-            listed = " (it is in /sys/kernel/debug/kprobes/blacklist)" if _blacklisted(target.symbol) else ""
             return (
-                f"the kernel lets nobody probe {target.symbol}{listed}: its own probing may run through it",
+                absent.why_untraceable(target.symbol) or f"the kernel lets nobody probe {target.symbol}",
                 "probe a function that calls it",
             )
         case RawTracepoint(), errno.ENOENT:
@@ -171,13 +168,6 @@ def _cause(target: Target, number: int) -> tuple[str, str]:
 
 def _may(needed: tuple[str, ...]) -> bool:
     return not privileges.current().missing(needed)
-
-
-def _blacklisted(symbol: str) -> bool:
-    try:
-        return any(line.split()[1:2] == [symbol] for line in _BLACKLIST.read_text().splitlines())
-    except OSError:
-        return False
 
 
 def _exists(interface: NetworkInterface) -> bool:

@@ -14,7 +14,7 @@ from ebpf_lab.backends.libbpf_object import LoadFailed
 from ebpf_lab.backends.unsupported import map_marks, map_refused, require
 from ebpf_lab.diagnose.verifier import Place, rejected
 from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature
-from ebpf_lab.host import privileges
+from ebpf_lab.host import kallsyms, privileges
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
 from ebpf_lab.source.probe import Probe
@@ -39,8 +39,17 @@ def refusal(failed: LoadFailed, spec: ProgramSpec, elf: bytes) -> LabError:
 
 def not_in_btf(probe: Probe, failed: LoadFailed) -> AttachError:
     """The error for a function or tracepoint that the kernel's BTF does not have."""
+    what = f"{probe}: the kernel's BTF has no such {'tracepoint' if probe.kind == 'tp_btf' else 'function'}"
+    if probe.kind in ("fentry", "fexit") and kallsyms.names().count(probe.name):
+        # pahole leaves out what has other arguments than its source says, or several definitions.
+        return AttachError(
+            what,
+            why="the function is there, and its BTF does not describe how it is called",
+            hint=f"{'kprobe' if probe.kind == 'fentry' else 'kretprobe'}:{probe.name} needs no BTF",
+            log=failed.messages,
+        )
     return AttachError(
-        f"{probe}: the kernel's BTF has no such {'tracepoint' if probe.kind == 'tp_btf' else 'function'}",
+        what,
         why="inlined functions, and those of modules that are not loaded, are not in it",
         log=failed.messages,
     )

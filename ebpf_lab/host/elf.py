@@ -19,6 +19,7 @@ from ebpf_lab.errors import AttachError
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
+_NAME_IT = "name the program or library itself: a path, or a name with its version, as libc.so.6"
 _NOTYPE, _FUNC, _IFUNC = 0, 2, 10
 _GLOBAL = 1
 _EXECUTABLE = 1
@@ -135,9 +136,7 @@ class Elf:
                 self._version_names = _version_names(elf)
         except ELFError as error:
             raise AttachError(
-                f"{path} is not an ELF program or library",
-                why=str(error),
-                hint="name the program itself, not a script that starts it",
+                f"{path} is not an ELF program or library", why=_instead(path) or str(error), hint=_NAME_IT
             ) from None
         except OSError as error:
             raise AttachError(f"cannot read {path}: {error.strerror}") from None
@@ -249,6 +248,15 @@ def open_elf(path: str) -> Elf:
 @lru_cache(maxsize=16)
 def _parsed(path: str, _inode: int, _modified: int, _size: int) -> Elf:
     return Elf(path)
+
+
+def _instead(path: str) -> str:
+    """What a file is that is no ELF file, "" where its first line does not say."""
+    with open(path, "rb") as file:
+        first = file.readline(256).decode(errors="replace").strip()
+    if first.startswith("#!"):
+        return f"it is a script for {first.removeprefix('#!').strip()}"
+    return "it is a text for the linker" if first.startswith("/* GNU ld script") else ""
 
 
 def _build_id(elf: ELFFile) -> bytes:

@@ -35,6 +35,12 @@ class Names:
         """How many functions of the kernel and its modules have exactly this name."""
         return len(re.findall(rb" [tTwW] " + re.escape(function.encode()) + rb"(?=[\t\n])", self._text))
 
+    def variants(self, function: str) -> list[str]:
+        """What the compiler made of a function for some of its callers ("NAME.isra.0"), sorted."""
+        made = rb" [tTwW] (" + re.escape(function.encode()) + rb"\.(?:isra|constprop|part)\.[\w.]+)[\t\n]"
+        found = {name for name in re.findall(made, self._text) if b".cold" not in name}
+        return sorted(name.decode() for name in found)
+
     def is_data(self, name: str) -> bool:
         """Whether the name is a variable, where variables are listed at all."""
         return re.search(rb" [bBdDrR] " + re.escape(name.encode()) + rb"[\t\n]", self._text) is not None
@@ -74,13 +80,17 @@ def read() -> bytes:
 
 def names() -> Names:
     """The names of now, kept until a module comes or goes: listing them takes the kernel a while."""
+    return _names(modules())
+
+
+def modules() -> frozenset[str]:
+    """The modules that are loaded."""
     try:
-        modules = re.findall(rb"^\S+", _MODULES.read_bytes(), re.MULTILINE)
+        return frozenset(re.findall(r"^\S+", _MODULES.read_text(), re.MULTILINE))
     except OSError:
-        modules = []
-    return _names(frozenset(modules))
+        return frozenset()
 
 
 @lru_cache(maxsize=1)
-def _names(_modules: frozenset[bytes]) -> Names:
+def _names(_modules: frozenset[str]) -> Names:
     return Names(read())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ebpf_lab.errors import AttachError, MissingFeature
-from ebpf_lab.host import features, kallsyms, perf_events, system_calls, tracefs, usdt, userprobes
+from ebpf_lab.host import absent, features, kallsyms, perf_events, system_calls, tracefs, usdt, userprobes
 from ebpf_lab.host.listing import list_probes
 from ebpf_lab.nearest import suggestion
 from ebpf_lab.source.probe import Probe
@@ -180,11 +180,7 @@ def _symbol(probe: Probe) -> str:
     if probe.kind in ("ksyscall", "kretsyscall"):
         function = system_calls.function_of(probe.name)
         if not function:
-            raise AttachError(
-                f"this kernel has no system call {probe.name}",
-                hint=suggestion(probe.name, system_calls.names())
-                or f"%bpf probes {probe.kind}:* lists those there are",
-            )
+            raise absent.system_call(probe, probe.name)
         return function
     names = kallsyms.names()
     if not names or names.count(probe.name):
@@ -193,12 +189,8 @@ def _symbol(probe: Probe) -> str:
     function = system_calls.function_of(call) if call else ""
     if function:
         return function
-    raise AttachError(
-        f"this kernel has no function {probe.name}",
-        why=f"{probe.name} is a variable" if names.is_data(probe.name) else "",
-        hint=suggestion(probe.name, names.functions())
-        or "it may be compiled into its callers, or be of another kernel version: probe one that calls it",
-    )
+    # Named as on some architecture, but for a call that none of this one's functions is.
+    raise absent.system_call(replace(probe, kind="ksyscall"), call) if call else absent.function(probe)
 
 
 def _tracepoint(probe: Probe) -> Tracepoint:

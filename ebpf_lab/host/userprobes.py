@@ -101,10 +101,14 @@ def _unknown(elf: Elf, name: str) -> AttachError:
             hint=f"probe that, as in uprobe:libc:__{name}_chk",
         )
     names = elf.function_names()
-    why = "" if names else "the file is stripped: it lists no functions"
+    if not names:
+        return AttachError(
+            what,
+            why="the file is stripped: it lists no functions",
+            hint="probe a library function that it calls, as uprobe:libc:write, or an address of objdump -d",
+        )
     return AttachError(
         what,
-        why=why,
         hint=suggestion(name, names) or f"%bpf probes uprobe:{elf.path}:* lists what there is",
     )
 

@@ -173,4 +173,5 @@ def test_any_line_is_read_or_refused(line: str) -> None:
     else:
         columns = []
         assert options.seconds or options.events or options.background or options.command
-    assert all(0 < column <= length for column, length in columns)
+    # A value that is missing is marked behind the end ("-n=").
+    assert all(0 < column <= length + 1 for column, length in columns)
