@@ -3,9 +3,9 @@
 // teaches:  struct pt_regs, the calling convention of each architecture
 // attach:   registers_at=uprobe:libc:printf
 // needs:    uprobe, ringbuf, bcc, headers
-// workload: python3 -c 'import ctypes
-//           c, numbers = ctypes.CDLL(None), [ctypes.c_long(n) for n in (11, 13, 17, 19, 23)]
-//           for call in range(23): c.printf(b"", *numbers)'
+// workload: python3 -c 'import ctypes; c = ctypes.CDLL(None);
+//           numbers = [ctypes.c_long(n) for n in (11, 13, 17, 19, 23)];
+//           [c.printf(b"", *numbers) for call in range(23)]'
 // emits:    ts u64 | pid u32 | comm str | convention str | arg1 hex | arg2 u64 | arg3 u64 | arg4 u64 | arg5 u64
 //           | arg6 u64
 // expect:   rows == 23 where comm == "python3" and arg2 == 11 and arg3 == 13 and arg4 == 17 and arg5 == 19

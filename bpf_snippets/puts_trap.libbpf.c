@@ -3,10 +3,10 @@
 // teaches:  what a compiler makes of printf("x\n"), one event from several probes
 // attach:   uprobe:libc:puts, uprobe:libc:printf, uretprobe:libc:puts, uretprobe:libc:printf
 // needs:    uprobe, ringbuf, btf, clang, libbpf
-// workload: directory=$(mktemp -d) && trap 'rm -r "$directory"' EXIT
-//           printf '%s\n' '#include <stdio.h>' 'int main(void) {' \
-//             'for (int i = 0; i < 23; i++) printf("plain\n");' \
-//             'for (int i = 0; i < 13; i++) printf("number %d\n", i); }' > "$directory/trap.c"
+// workload: directory=$(mktemp -d) && trap 'rm -r "$directory"' EXIT;
+//           printf '%s\n' '#include <stdio.h>' 'int main(void) {'
+//           'for (int i = 0; i < 23; i++) printf("plain\n");'
+//           'for (int i = 0; i < 13; i++) printf("number %d\n", i); }' > "$directory/trap.c";
 //           clang -O2 -o "$directory/trap" "$directory/trap.c" && "$directory/trap" > /dev/null
 // emits:    ts u64 | pid u32 | function str | ret s32 | comm str | text str
 // expect:   rows == 23 where comm == "trap" and function == "PUTS" and text == "plain" and ret > 0
