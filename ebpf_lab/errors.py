@@ -52,7 +52,14 @@ class LabError(Exception):
         What mends it.
     log : str
         The whole log of the compiler or verifier, kept on ``err.log``.
+
+    Attributes
+    ----------
+    source : str
+        The whole C text that ``where`` is about, "" for an error of something else.
     """
+
+    source = ""
 
     def __init__(
         self, what: str, *, where: tuple[Mark, ...] = (), why: str = "", hint: str = "", log: str = ""

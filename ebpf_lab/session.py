@@ -19,7 +19,7 @@ from typing import Self
 import pandas as pd
 
 from ebpf_lab.command import Command
-from ebpf_lab.errors import UsageProblem
+from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.results import Results
 from ebpf_lab.running import Running
 from ebpf_lab.source.analyse import analyse
@@ -176,6 +176,8 @@ class Trace:
                     self._results = running.results(time.monotonic() - self._began)
                     self._running = None
         except Exception as error:  # noqa: BLE001  # start() or stop() raises it
+            if isinstance(error, LabError):
+                error.source = self.spec.text
             self._error = error
         finally:
             self._running = None
@@ -353,13 +355,17 @@ def prepare(
     ``command`` may also be a :class:`~ebpf_lab.command.Command` with its own ways to read and print.
     """
     _check(seconds, events, command, only)
-    spec = analyse(
-        source,
-        dialect=_dialect(backend),
-        attach=attach,
-        settings={name: str(value) for name, value in (set or {}).items()},
-        events=event,
-    )
+    try:
+        spec = analyse(
+            source,
+            dialect=_dialect(backend),
+            attach=attach,
+            settings={name: str(value) for name, value in (set or {}).items()},
+            events=event,
+        )
+    except LabError as error:
+        error.source = source
+        raise
     for program in spec.programs:
         if program.probe is None:
             raise UsageProblem(

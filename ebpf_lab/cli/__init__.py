@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ebpf_lab.cli import demo, doctor, probes, run, snippets, strace
+from ebpf_lab.coloured import coloured
 from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.source.cell_line import Refused
 
@@ -40,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run_verb: Callable[[argparse.Namespace], int] = parsed.run
         return run_verb(parsed)
     except Refused as refused:
-        print(UsageProblem(refused.what, why=refused.why, hint=refused.hint).block(), file=sys.stderr)
+        _tell(UsageProblem(refused.what, why=refused.why, hint=refused.hint))
         return WRONG_USAGE
     except LabError as error:
-        print(error.block(), file=sys.stderr)
+        _tell(error)
         return WRONG_USAGE if isinstance(error, UsageProblem) else FAILED
     except BrokenPipeError:
         # The reader of our output is gone (as in `| head`): nothing more can be said to it.
@@ -51,3 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _tell(error: LabError) -> None:
+    in_colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    print(coloured(error) if in_colour else error.block(), file=sys.stderr)

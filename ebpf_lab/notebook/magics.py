@@ -14,6 +14,7 @@ from ebpf_lab import session
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.notebook import completion
+from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.registry import Background, Registry
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.words import did_you_mean
@@ -36,12 +37,14 @@ class BpfMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._registry = Registry()
+        self._failures = Failures(shell)
         self._verbs: dict[str, Callable[[list[str]], object]] = {
             "status": self._status,
             "stop": self._stop,
             "probes": self._probes,
             "doctor": self._doctor,
             "show": self._show,
+            "explain": self._explain,
         }
         completion.register(shell, self._verbs)
 
@@ -80,7 +83,7 @@ class BpfMagics(Magics):
     @no_var_expand
     @line_magic("bpf")  # type: ignore[arg-type]  # IPython declares named magics as taking no function
     def bpf_line(self, line: str) -> object:
-        """Look after traces and probes: status, stop [NAME], probes PATTERN, doctor, show SNIPPET."""
+        """Look after traces and probes: status, stop [NAME], probes PATTERN, doctor, show NAME, explain."""
         try:
             verb, *arguments = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -89,7 +92,7 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 f"%bpf {verb}: there is no such verb",
                 hint=did_you_mean(verb, self._verbs)
-                or "status, stop [NAME], probes PATTERN, doctor or show SNIPPET",
+                or "status, stop [NAME], probes PATTERN, doctor, show SNIPPET or explain",
             )
         return self._verbs[verb](arguments)
 
@@ -147,6 +150,10 @@ class BpfMagics(Magics):
     def _doctor(self, arguments: list[str]) -> None:
         _no_more("doctor", arguments)
         print(doctor.text(doctor.report()))
+
+    def _explain(self, arguments: list[str]) -> None:
+        _no_more("explain", arguments)
+        self._failures.explain()
 
     def _show(self, arguments: list[str]) -> None:
         if len(arguments) != 1:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from support.texts import seek_stream
 from traitlets.config import Config
 
@@ -100,6 +101,18 @@ def test_bad_input_is_one_error_and_the_next_cell_works(
     assert shown[0].startswith(type(caught.value).__name__)
     assert not any("Traceback" in part for part in shown)
     assert len(_cell(shell, f"-- {seek} 23", text)) == 23
+
+
+def test_explain_shows_the_last_failure_in_full(shell: InteractiveShell, text: str, seek: Path) -> None:
+    with capture_output():
+        shell.run_cell("%%bpf -t 1" + REJECTED)
+        shell.run_cell(f"%%bpf -- {seek} 23\n{text}")
+    with capture_output() as captured:
+        shell.run_line_magic("bpf", "explain")
+    (output,) = captured.outputs
+    assert output.data["text/plain"].startswith("VerifierRejected: loops: ")
+    assert "processed " in output.data["text/html"]
+    assert shell.user_ns["_bpf_error"].source == REJECTED.lstrip()
 
 
 def test_an_interrupt_returns_what_came(shell: InteractiveShell, text: str, seek: Path) -> None:
@@ -199,7 +212,7 @@ def test_programs_that_a_shell_starts(shell: InteractiveShell) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("%bpf ", ["doctor", "probes", "show", "status", "stop"]),
+        ("%bpf ", ["doctor", "explain", "probes", "show", "status", "stop"]),
         ("%bpf st", ["status", "stop"]),
         ("x = 1\n%bpf sh", ["show"]),
         ("%bpf show exec_r", ["exec_ring", "exec_ring.bcc", "exec_ring.libbpf"]),
