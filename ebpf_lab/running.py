@@ -63,7 +63,8 @@ class Running:
     def __init__(
         self, spec: ProgramSpec, *, events: int | None, keep: int, only: bool, on_end: Callable[[], None]
     ) -> None:
-        spec, places, self._left_out = placed(spec)
+        written = spec
+        spec, places, self._left_out = placed(written)
         self._spec = spec
         self._links: list[int] = []
         self._taken: dict[str, Taken] = {}
@@ -77,7 +78,8 @@ class Running:
                         why="it compiles, but no function of it was recognised as one",
                         hint="name the function and where it goes with --attach FN=PROBE",
                     )
-                oversights.check(spec)
+                # As it was written: a program that was left out is one nevertheless.
+                oversights.check(written)
                 self._loaded: Loaded = compiled.load(places)
             finally:
                 compiled.close()
