@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import shlex
 import threading
 import time
 import weakref
@@ -405,10 +406,18 @@ def _check(seconds: float | None, events: int | None, command: object, only: boo
         raise UsageProblem(
             f"command={command!r} is one string",
             why="no shell is involved: the program and each argument are items of their own",
-            hint=f"command={command.split()!r}",
+            hint=f"command={_words(command)!r}",
         )
     if only and command is None:
         raise UsageProblem("only needs a command", why="it keeps the events of that command and its children")
+
+
+def _words(command: str) -> list[str]:
+    """A command's words as a shell takes them, or as near to that as unpaired quotes let."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def _dialect(backend: str | None) -> Dialect | None:
