@@ -1,8 +1,17 @@
 # shellcheck shell=sh
 # What ./lab needs before a verb can run: apt packages, kernel headers, .venv, tracefs. Sourced by ./lab, which
-# sets $root. Each function looks first and does nothing when all is there.
+# sets $root, and $user where root works for somebody. Each function looks first and does nothing when all is
+# there.
 
 venv=${root:?}/.venv
+# A machine made by lima/provision.sh has the environment on a disk of its own, and JupyterLab as a service.
+service=
+# shellcheck source=/dev/null
+if [ -r /etc/ebpf-lab.conf ] && . /etc/ebpf-lab.conf && [ "${EBPF_LAB_PROJECT-}" = "$root" ]; then
+    venv=$EBPF_LAB_VENV
+    # shellcheck disable=SC2034 # for ./lab
+    [ ! -d /run/systemd/system ] || service=ebpf-lab.service
+fi
 machine=$(uname -m)
 release=$(uname -r)
 
@@ -24,6 +33,28 @@ as_root() {
     else
         die "this needs root, and sudo is not installed: $*" "become root (su -) and run ./lab again"
     fi
+}
+
+# What belongs to the learner is made by the learner, also where root does the rest.
+as_user() {
+    if [ -z "${user-}" ]; then
+        "$@"
+    else
+        setpriv --reuid "$(id -u "$user")" --regid "$(id -g "$user")" --init-groups \
+            env HOME="$(home_of "$user")" USER="$user" LOGNAME="$user" "$@"
+    fi
+}
+
+work_for() { # USER
+    [ "$(id -u)" -eq 0 ] || die "--user is for root, who may work for anybody" "run ./lab without it"
+    [ -n "$1" ] || die "--user whom?" "for example: ./lab --user \"\$LOGNAME\" start"
+    id -u "$1" >/dev/null 2>&1 || die "there is no user $1" "adduser $1"
+    user=$1
+    as_user test -r "$root/pyproject.toml" || die "$1 may not read $root" "put the project where $1 can read it"
+}
+
+home_of() { # USER
+    getent passwd "$1" | cut -d : -f 6
 }
 
 # Run a command out of sight, say every 10 s what it is at, and show the end of its output if it fails.
@@ -172,7 +203,7 @@ unpack_headers() { # PACKAGE that depends on the headers
 want_environment() { # "", "lab" or "lab,test"
     extras=$1
     hash=$({ printf '%s\n' "$root" && cat "$root/pyproject.toml"; } | sha256sum | cut -d ' ' -f 1)
-    if "$venv/bin/python" -c '' 2>/dev/null && [ -e "$venv/lab-installed" ]; then
+    if as_user "$venv/bin/python" -c '' 2>/dev/null && [ -e "$venv/lab-installed" ]; then
         read -r had_hash had_extras <"$venv/lab-installed" || true
         # Extras only ever grow by one at the end, so a longer list holds a shorter one.
         case $had_extras in
@@ -182,16 +213,21 @@ want_environment() { # "", "lab" or "lab,test"
                 ;;
         esac
     fi
-    # A venv broken off half-way, or whose Python an upgrade took away, has no working pip.
-    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        python=$(find_python) || die "no Python 3.11 or later with its venv module is here"
-        step "making .venv with $("$python" --version)" "$python" -m venv --clear "$venv" ||
-            die "the virtual environment could not be made"
+    if [ -n "${user-}" ]; then
+        mkdir -p "$venv"
+        [ "$(stat -c %U "$venv")" = "$user" ] || chown -R "$user:" "$venv"
     fi
-    step "installing Python packages into .venv${extras:+ ($extras)}" "$venv/bin/python" -m pip install \
+    # A venv broken off half-way, or whose Python an upgrade took away, has no working pip.
+    if ! as_user "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+        python=$(find_python) || die "no Python 3.11 or later with its venv module is here"
+        step "making .venv with $("$python" --version)" as_user "$python" -m venv --clear "$venv" ||
+            die "the virtual environment could not be made" "may ${user:-$(id -un)} write to $venv?"
+    fi
+    step "installing Python packages into .venv${extras:+ ($extras)}" as_user "$venv/bin/python" -m pip install \
         --disable-pip-version-check --progress-bar off --editable "$root${extras:+[$extras]}" ||
         die "pip could not install the packages" "is the network there? pip's own words are above"
-    printf '%s %s\n' "$hash" "$extras" >"$venv/lab-installed"
+    # shellcheck disable=SC2016 # its arguments
+    as_user sh -c 'printf "%s %s\n" "$2" "$3" >"$1"' sh "$venv/lab-installed" "$hash" "$extras"
 }
 
 find_python() {
