@@ -19,7 +19,8 @@ from ebpf_lab.frame.calls.frames import in_words
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.maps import map_frame
 from ebpf_lab.frame.printk import printk_frame
-from ebpf_lab.frame.stacks import StackNames, stack_frame
+from ebpf_lab.frame.stacks import Addresses, StackNames, in_kernel, stack_frame
+from ebpf_lab.host.maps import forbidden
 from ebpf_lab.host.symbols import KernelSymbols, user_symbols
 from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.readers.batch import Batch
@@ -94,6 +95,7 @@ class Results:
         self._unseen = unseen
         self._processes = processes
         self._unmapped = unmapped
+        self._forbidden: set[int] = set()
 
     @cached_property
     def _kernel(self) -> KernelSymbols:
@@ -107,8 +109,14 @@ class Results:
         return StackNames(
             self._stacks[0][1],
             self._kernel.lookup,
-            lambda pid, addresses: user_symbols(pid, addresses, self._processes.get(pid, ())),
+            self._user_names,
         )
+
+    def _user_names(self, pid: int, addresses: Addresses) -> list[str]:
+        names = user_symbols(pid, addresses, self._processes.get(pid, ()))
+        if any(name.startswith("0x") for name in names) and forbidden(pid):
+            self._forbidden.add(pid)
+        return names
 
     @cached_property
     def _built(self) -> dict[str, BuiltFrames]:
@@ -245,12 +253,27 @@ class Results:
             notes.append(
                 f"stacks: {self._unmapped:,} reports of mapped files were lost: names may be missing"
             )
+        notes += self._unnamed() if self._stacks else []
         for name, program in self._programs.items():
             if program.missed:
                 notes.append(
                     f"{name}: {program.missed:,} runs skipped by the kernel, which was inside it already"
                 )
         return tuple(notes)
+
+    def _unnamed(self) -> list[str]:
+        """Why functions on call chains have no names."""
+        found = []
+        chains = [chain for _, stacks in self._stacks for chain in stacks.values()]
+        if self._kernel.why and any(map(in_kernel, chains)):
+            found.append(f"stacks: functions of the kernel have no names: {self._kernel.why}")
+        # Making the tables is what looks the names up.
+        if self.maps and self._forbidden:
+            processes = "1 process" if len(self._forbidden) == 1 else f"{len(self._forbidden):,} processes"
+            found.append(
+                f"stacks: functions of {processes} of other users have no names: it takes CAP_SYS_PTRACE"
+            )
+        return found
 
     @property
     def header(self) -> str:

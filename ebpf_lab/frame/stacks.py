@@ -54,7 +54,7 @@ class StackNames:
         addresses = self.stacks.get(stack_id)
         if addresses is None:
             return f"[stack {stack_id}]"
-        return fold(self.kernel(addresses) if _in_kernel(addresses) else self.user(pid, addresses))
+        return fold(self.kernel(addresses) if in_kernel(addresses) else self.user(pid, addresses))
 
     def column(self, ids: NDArray[np.int64], pids: NDArray[np.int64] | None) -> pd.Categorical:
         """Return the call chains of a whole column.
@@ -68,7 +68,7 @@ class StackNames:
         owners = np.zeros_like(ids)
         if pids is not None:
             # The kernel's functions have the same names in every process: named once each.
-            shared = [stack_id for stack_id, addresses in self.stacks.items() if _in_kernel(addresses)]
+            shared = [stack_id for stack_id, addresses in self.stacks.items() if in_kernel(addresses)]
             owners = np.where(np.isin(ids, shared), 0, pids)
         codes, keys = factorise([ids.view(np.uint64), owners.view(np.uint64)], len(ids))
         texts = Values(len(ids), lambda key: self.text(*key))
@@ -76,7 +76,8 @@ class StackNames:
         return texts.categorical()
 
 
-def _in_kernel(addresses: Addresses) -> bool:
+def in_kernel(addresses: Addresses) -> bool:
+    """Whether a call chain is one of the kernel's, and not of a process."""
     # On both architectures, and all 64-bit ones, the upper half of the addresses is the kernel's.
     return len(addresses) > 0 and int(addresses[0]) >> 63 == 1
 

@@ -20,6 +20,17 @@ class Mapping:
     build_id: bytes = b""
 
 
+def forbidden(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process is there, and its mappings are not for us to see: that takes CAP_SYS_PTRACE."""
+    try:
+        with (proc / str(pid) / "maps").open():
+            return False
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+
+
 def executable(pid: int | str = "self", proc: Path = Path("/proc")) -> list[Mapping]:
     """Executable mappings of a process, by address.
 

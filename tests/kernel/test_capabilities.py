@@ -1,0 +1,124 @@
+"""The capabilities of ``lima/ebpf-lab.service``: with all of them all works, without one not what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.backends import BCC, LIBBPF
+from support.rights import GRANTED, UNIT, attempts, user_with
+
+ADMIN = "CAP_SYS_ADMIN"
+CALLER = "import os, time\nwhile True:\n    os.getpgid(0)\n    time.sleep(0.002)"
+TRACING = {"raw", "ring", "perf", "tracepoint", "uprobe", "profile", "kernel names", "user names"}
+BY_ADMIN = {"uprobe", "run counts", "interfaces"}
+
+# What fails without a capability, and without CAP_SYS_ADMIN too where that includes it.
+WITHOUT = {
+    ("CAP_BPF", ADMIN): {*TRACING, "xdp"},
+    ("CAP_PERFMON", ADMIN): TRACING,
+    ("CAP_DAC_READ_SEARCH",): {"tracepoint", "kernel names", "user names"},
+    ("CAP_SYS_ADMIN",): BY_ADMIN,
+    ("CAP_NET_ADMIN",): {"interfaces"},
+    ("CAP_NET_ADMIN", ADMIN): {"xdp", "interfaces"},
+    ("CAP_SYSLOG",): {"kernel names"},
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that such users may write to; what one compiles the next finds there."""
+    path = tmp_path_factory.mktemp("home")
+    for directory in (path, path.parent):
+        directory.chmod(0o777)
+    return path
+
+
+@pytest.fixture(scope="module")
+def caller() -> Iterator[int]:
+    """The PID of another user's process that calls getpgid(2) all the time."""
+    process = subprocess.Popen([sys.executable, "-c", CALLER])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def found(home: Path, caller: int) -> dict[tuple[str, ...], dict[str, str]]:
+    """What came of each kind without each of :data:`WITHOUT`, and without none of them: ()."""
+    with ThreadPoolExecutor(4) as pool:  # nearly all of it is waiting for the kernel to detach
+        tried = {(): attempts(home, GRANTED)}  # first, and alone: the others take what it compiles
+        removals = {
+            removed: pool.submit(attempts, home, [name for name in GRANTED if name not in removed])
+            for removed in WITHOUT
+        }
+        return tried | {removed: future.result() for removed, future in removals.items()}
+
+
+def test_each_capability_has_its_comment() -> None:
+    found = re.findall(r"((?:^#.*\n)+)AmbientCapabilities=(\w+)$", UNIT, re.MULTILINE)
+    assert [name for _, name in found] == list(GRANTED)
+    assert len(set(GRANTED)) == len(GRANTED) == 8
+    tried = {removed[0] for removed in WITHOUT} | {"CAP_SYS_PTRACE", "CAP_IPC_LOCK"}
+    assert tried == set(GRANTED)
+
+
+@LIBBPF
+def test_all_of_them_suffice(found: dict[tuple[str, ...], dict[str, str]]) -> None:
+    assert len(found[()]) == 11
+    assert set(found[()].values()) == {"worked"}
+
+
+@LIBBPF
+@pytest.mark.parametrize("removed", WITHOUT, ids="-".join)
+def test_without_one_what_its_comment_says(
+    removed: tuple[str, ...], found: dict[tuple[str, ...], dict[str, str]]
+) -> None:
+    failed = {kind: said for kind, said in found[removed].items() if said != "worked"}
+    assert set(failed) == WITHOUT[removed] | (BY_ADMIN if ADMIN in removed else set())
+    for kind in WITHOUT[removed]:
+        # A uprobe takes CAP_SYS_ADMIN as well, which is the one named where both are missing.
+        named = ADMIN if kind == "uprobe" and removed == ("CAP_PERFMON", ADMIN) else removed[0]
+        assert named in failed[kind], failed[kind]
+
+
+@LIBBPF
+def test_without_sys_ptrace_names_in_programs_of_others(home: Path, caller: int) -> None:
+    def sees_mappings(*capabilities: str) -> bool:
+        looks = [*user_with(capabilities), "cat", f"/proc/{caller}/maps"]
+        return subprocess.run(looks, capture_output=True, check=False).returncode == 0
+
+    assert sees_mappings("CAP_SYS_PTRACE")
+    found = attempts(home, [name for name in GRANTED if name != "CAP_SYS_PTRACE"], ["user names"])
+    # Since Linux 6.15 CAP_PERFMON sees them, too.
+    assert ("CAP_SYS_PTRACE" in found["user names"]) != sees_mappings("CAP_PERFMON"), found
+
+
+def test_nothing_is_given_that_root_may_not_hand_on() -> None:
+    done = subprocess.run(
+        [*user_with(GRANTED), "grep", "CapAmb", "/proc/self/status"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout.split()[1], 16).bit_count() == len(GRANTED)
+
+
+# Each shows 23 of 23 events, and counts what is lost.
+SNIPPETS = [
+    pytest.param("open_monitor_kprobe.libbpf", marks=pytest.mark.needs("kprobe"), id="kprobe-perfbuf"),
+    pytest.param("exec_ring.libbpf", id="tracepoint-ringbuf"),
+    pytest.param("printf_probe.libbpf", id="uprobe-ringbuf"),
+    pytest.param("open_monitor.bcc", marks=BCC, id="tracepoint-perfbuf"),
+]
+
+
+@LIBBPF
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_every_event_comes(name: str, home: Path) -> None:
+    assert attempts(home, GRANTED, [name]) == {name: "worked"}
