@@ -12,6 +12,8 @@ from ebpf_lab.source.words import listing
 _CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
     "CAP_NET_ADMIN": 12,
+    "CAP_IPC_LOCK": 14,
+    "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,
     "CAP_SYSLOG": 34,
     "CAP_PERFMON": 38,
@@ -19,6 +21,8 @@ _CAPABILITIES = {
 }
 """Bits of ``include/uapi/linux/capability.h``, those that matter to BPF."""
 
+ALL = tuple(_CAPABILITIES)
+"""What the lab gives to its processes (``lima/ebpf-lab.service`` says what each is for)."""
 TRACING = ("CAP_BPF", "CAP_PERFMON")
 """Enough to load and attach kprobes and raw tracepoints (since Linux 5.8)."""
 TRACEFS = (*TRACING, "CAP_DAC_READ_SEARCH")

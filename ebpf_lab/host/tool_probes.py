@@ -78,7 +78,7 @@ def bcc() -> str:
     headers = kernel.headers()
     release = headers.release if headers and headers.release else kernel.release()
     floor = bcc_floor(release)
-    if floor and version and _parts(version) < _parts(floor):
+    if floor and version and version_parts(version) < version_parts(floor):
         # Not a "no": 0.26 compiles on 7.2 what includes none of the headers that reach linux/bpf.h.
         return f"bcc {version}, too old for some headers of Linux {release}, which take {floor}"
     return f"bcc {version}" if version else ""
@@ -178,5 +178,12 @@ def loop() -> str:
     return ""
 
 
-def _parts(version: str) -> list[int]:
+def version_parts(version: str) -> list[int]:
+    """A version as numbers, to compare it by.
+
+    Examples
+    --------
+    >>> version_parts("0.26.0") < version_parts("0.31.0")
+    True
+    """
     return [int(number) for number in re.findall(r"\d+", version)]

@@ -149,7 +149,8 @@ class BpfMagics(Magics):
 
     def _doctor(self, arguments: list[str]) -> None:
         _no_more("doctor", arguments)
-        print(doctor.text(doctor.report()))
+        found = doctor.report()
+        print(f"{doctor.text(found)}\n\n{doctor.verdict(found).words}")
 
     def _explain(self, arguments: list[str]) -> None:
         _no_more("explain", arguments)

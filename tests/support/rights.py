@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from support.machine import ROOT
@@ -26,6 +28,14 @@ def user_with(capabilities: Iterable[str]) -> list[str]:
         *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
         *(f"--inh-caps={words}", f"--ambient-caps={words}"),
     ]
+
+
+@contextmanager
+def home_for_anybody() -> Iterator[Path]:
+    """A directory that an ordinary user may write to; pytest's own are closed to all but root."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
 
 
 def attempts(home: Path, capabilities: Iterable[str], kinds: Sequence[str] = ()) -> dict[str, str]:

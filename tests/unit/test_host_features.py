@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ebpf_lab.errors import MissingFeature, MissingPrivilege
-from ebpf_lab.host import doctor, features, privileges, system_calls
+from ebpf_lab.host import doctor, features, machine, privileges, system_calls
 from ebpf_lab.host.answers import Answer, Feature, Lacking, Undecided
 from ebpf_lab.host.privileges import TRACING, Refusal
 
@@ -185,3 +185,24 @@ def test_host_and_attach_can_be_imported_on_other_systems() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 15
+
+
+def test_the_verdict_names_what_is_missing_and_where_to_begin() -> None:
+    def judge(*missing: Feature) -> tuple[bool, str]:
+        lacking = {feature.name: feature for feature in missing}
+        names = (*machine.CHECKS, *features.NAMES)
+        judged = doctor.verdict([lacking.get(name, Feature(name, Answer.YES)) for name in names])
+        return judged.course, judged.words
+
+    assert judge() == (True, "The course can run here.")
+    assert judge(Feature("kprobe", Answer.NO), Feature("sysctls", Answer.NO)) == (
+        True,
+        "The course can run here, but for lessons that use kprobe: ./lab vm has them.",
+    )
+    assert judge(Feature("btf", Answer.NO), Feature("clang", Answer.NO, "", "sudo apt install clang")) == (
+        False,
+        "The course cannot run here: it lacks btf and clang. Begin with: sudo apt install clang",
+    )
+    # Not knowing is not having: a process without rights cannot run it.
+    assert not judge(Feature("bpf", Answer.UNKNOWN))[0]
+    assert set(doctor.NEEDED) | set(doctor.BY_SOME) <= {*machine.CHECKS, *features.NAMES}
