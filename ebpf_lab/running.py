@@ -26,6 +26,7 @@ from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.host import targets
 from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.host.targets import Target
+from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.own_events import filter_for
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.children import ChildTracker
@@ -126,6 +127,11 @@ class Running:
             reader = PerfBuffer(stream.map.fd, _PERF_PAGES)
         self._stack.callback(reader.close)
         return Collected(stream.name, reader, filter_for(stream, self._tracker) if self._tracker else None)
+
+    @property
+    def codes(self) -> tuple[ProgramCode, ...]:
+        """What the kernel made of the programs."""
+        return tuple(each.code for each in self._loaded.programs if each.code is not None)
 
     def launch(self, command: Command, on_end: Callable[[], None]) -> None:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""

@@ -19,8 +19,11 @@ from typing import Self
 
 import pandas as pd
 
+from ebpf_lab import inspection
 from ebpf_lab.command import Command
 from ebpf_lab.errors import LabError, UsageProblem
+from ebpf_lab.inside.listing import Listing
+from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.results import Results
 from ebpf_lab.running import Running
 from ebpf_lab.source.analyse import analyse
@@ -70,6 +73,7 @@ class Trace:
         self._error: Exception | None = None
         self._running: Running | None = None
         self._results: Results | None = None
+        self._codes: tuple[ProgramCode, ...] = ()
         self._began = 0.0
 
     # Its life
@@ -165,7 +169,7 @@ class Trace:
                 )
             ) as running:
                 self._began = time.monotonic()
-                self._running = running
+                self._running, self._codes = running, running.codes
                 if self._command is not None and not self._end.is_set():
                     running.launch(self._command, self._end.set)
                 self._opened.set()
@@ -246,6 +250,55 @@ class Trace:
     def header(self) -> str:
         """One honest line: events, seconds, lost, cost per event, backend, probes."""
         return self.results().header
+
+    # What the programs became
+
+    def disassembly(self) -> Listing:
+        """The bytecode that the kernel runs, beside the C line that each instruction comes from.
+
+        It is what the verifier left of the compiler's: reads of the context have become reads of the kernel's
+        own structs, some helpers are replaced by what they do, and what can never run is gone.
+
+        Returns
+        -------
+        Listing
+            A frame, shown by notebooks as a folded listing.  ``instruction`` counts units of eight bytes,
+            of which wide loads take two; jumps in ``code`` go to the ``label`` in the same ``function``;
+            ``line`` and ``column`` are in the C text where ``file`` is "", else in that header.
+
+        Raises
+        ------
+        UsageProblem
+            The trace was not started.
+        MissingPrivilege
+            The kernel keeps the code to itself.
+        """
+        return inspection.disassembly(self._loaded_codes())
+
+    def jited(self) -> Listing:
+        """The native code that the kernel's compiler made of the programs, beside the C lines.
+
+        Returns
+        -------
+        Listing
+            As :meth:`disassembly`; ``address`` in the kernel's memory, ``offset`` [bytes] in the function.
+
+        Raises
+        ------
+        UsageProblem
+            The trace was not started.
+        MissingFeature
+            The kernel interprets the programs, or capstone is not installed.
+        MissingPrivilege
+            The kernel keeps the code to itself.
+        """
+        return inspection.jited(self._loaded_codes())
+
+    def _loaded_codes(self) -> tuple[ProgramCode, ...]:
+        with self._lock:
+            if not self._codes:
+                self._ended()  # says why there are none
+            return self._codes
 
     @property
     def command_status(self) -> int | None:

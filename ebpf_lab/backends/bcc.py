@@ -13,7 +13,7 @@ from dataclasses import replace
 from ebpf_lab.backends import bcc_failure, bcc_log, bcc_package, bcc_usdt
 from ebpf_lab.backends.bcc_compile import Compilation, compile_text
 from ebpf_lab.backends.bcc_process import LoadAnswer
-from ebpf_lab.backends.bcc_text import LOSSES
+from ebpf_lab.backends.bcc_text import LOSSES, numbered
 from ebpf_lab.backends.bcc_types import WITHOUT_BTF, event_types, loaded_map, read_btf
 from ebpf_lab.backends.common import BuildOptions
 from ebpf_lab.backends.loaded import (
@@ -28,6 +28,9 @@ from ebpf_lab.diagnose.verifier import is_complete
 from ebpf_lab.errors import LabError
 from ebpf_lab.host.syscalls import MapType, ProgType
 from ebpf_lab.host.targets import Target
+from ebpf_lab.inside.program import ProgramCode, SourceLine
+from ebpf_lab.readers.program_code import object_id, read_code
+from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.ctype import CType
 from ebpf_lab.source.probe import ProbeKind
 from ebpf_lab.source.spec import MapDecl, Program, ProgramSpec, Stream
@@ -95,18 +98,23 @@ class BccCompiled:
         """Put the programs into the kernel."""
         start = time.perf_counter()
         result = Loaded("bcc", (), (), (), compile_seconds=self._seconds)
+        types = self._compiled.answer.btf
+        btf = None if types is None else read_btf(types)
+        numbers = {object_id(fd): name for name, fd in self._compiled.answer.maps.items()}
         try:
             programs = []
             for program in self._spec.programs:
                 if program.probe is not None:
                     answer = self._load(program)
                     result.fds.append(answer.fd)
-                    programs.append(_program(program, answer.fd))
+                    programs.append(
+                        _program(program, answer.fd, self._code(program, answer.fd, btf, numbers))
+                    )
                     if self._options.log_level:
                         log = bcc_log.verifier(answer.log, self._compiled.made)
                         result.verifier_log += f"{program.function}:\n{log}"
             result.programs = tuple(programs)
-            self._hand_over_maps(result)
+            self._hand_over_maps(result, btf)
         except BaseException:
             close_all(result.fds)
             raise
@@ -150,9 +158,19 @@ class BccCompiled:
                 return candidate
         raise bcc_failure.no_program(program, self._spec)
 
-    def _hand_over_maps(self, result: Loaded) -> None:
+    def _code(self, program: Program, fd: int, btf: Btf | None, maps: Mapping[int, str]) -> ProgramCode:
+        return read_code(program.function, fd, btf, self._in_the_text, maps)
+
+    def _in_the_text(self, found: SourceLine) -> SourceLine:
+        quoted, number = numbered(found.text)
+        if not number:
+            return replace(found, file="bcc", text=quoted)
+        made = self._compiled.made
+        column = made.column(number, quoted, found.column)
+        return replace(found, file="", line=number, column=column, text=made.line(number))
+
+    def _hand_over_maps(self, result: Loaded, btf: Btf | None) -> None:
         answer, rings = self._compiled.answer, self._compiled.made.rings
-        btf = None if answer.btf is None else read_btf(answer.btf)
         declared = {each.name: each for each in self._spec.maps}
         types = event_types(btf, self._compiled.made.types)
         maps = {
@@ -172,10 +190,11 @@ class BccCompiled:
             result.fds.append(fd)
 
 
-def _program(program: Program, fd: int) -> LoadedProgram:
+def _program(program: Program, fd: int, code: ProgramCode) -> LoadedProgram:
     assert program.probe is not None
     sites = bcc_usdt.sites(program)
-    return LoadedProgram(program.function, fd, _TYPES[program.probe.kind], program.probe, sites, program.line)
+    kind = _TYPES[program.probe.kind]
+    return LoadedProgram(program.function, fd, kind, program.probe, sites, program.line, code)
 
 
 def _map(made: LoadedMap, declared: MapDecl | None, types: Mapping[str, CType]) -> LoadedMap:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from ebpf_lab.backends import described, usdt
-from ebpf_lab.backends.libbpf_object import BpfMap, BpfObject
+from ebpf_lab.backends import clang, described, usdt
+from ebpf_lab.backends.libbpf_object import BpfMap, BpfObject, BpfProgram
 from ebpf_lab.backends.loaded import (
     Loaded,
     LoadedMap,
@@ -21,6 +23,8 @@ from ebpf_lab.backends.loaded import (
 from ebpf_lab.host import usdt as notes
 from ebpf_lab.host.syscalls import BpfCommand, MapType, bpf
 from ebpf_lab.host.targets import UserSite
+from ebpf_lab.inside.program import ProgramCode, SourceLine
+from ebpf_lab.readers.program_code import object_id, read_code
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.ctype import CType, Struct
 from ebpf_lab.source.probe import Probe
@@ -61,6 +65,7 @@ def loaded(
             for name, each in opened.maps.items()
             if each.fd >= 0
         }
+        numbers = {object_id(each.fd): name for name, each in maps.items()}
         places = _UsdtPlaces(maps.get(usdt.SPECS))
         result.programs = tuple(
             LoadedProgram(
@@ -70,6 +75,7 @@ def loaded(
                 program.probe,
                 places.of(program.probe),
                 program.line,
+                _code(opened.programs[program.function], btf, numbers),
             )
             for program in spec.programs
             if program.probe is not None and program.function in opened.programs
@@ -85,6 +91,15 @@ def loaded(
         close_all(result.fds)
         raise
     return result
+
+
+def _code(program: BpfProgram, btf: Btf, maps: Mapping[int, str]) -> ProgramCode:
+    return read_code(program.name, program.fd, btf, _in_the_text, maps)
+
+
+def _in_the_text(found: SourceLine) -> SourceLine:
+    name = os.path.basename(found.file)
+    return replace(found, file="" if name == clang.CELL else name)
 
 
 def _own(fd: int, fds: list[int]) -> int:

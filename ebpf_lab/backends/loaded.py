@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ebpf_lab.host.targets import UserSite
+from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.source.ctype import CType
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import StreamKind
@@ -14,7 +15,11 @@ from ebpf_lab.source.spec import StreamKind
 
 @dataclass(frozen=True, slots=True)
 class LoadedProgram:
-    """A program in the kernel.  ``sites`` is filled for USDT probes, which only the backend can resolve."""
+    """A program in the kernel.
+
+    ``sites`` is filled for USDT probes, which only the backend can resolve; ``code`` is what the kernel made
+    of it, None for a program that no backend loaded.
+    """
 
     function: str
     fd: int
@@ -22,6 +27,7 @@ class LoadedProgram:
     probe: Probe | None
     sites: tuple[UserSite, ...] = ()
     line: int = 0
+    code: ProgramCode | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,16 @@ class Names:
         """The functions that one may want to trace."""
         return [name for name in _FUNCTION.findall(self._text) if not _NOT_MEANT.match(name)]
 
-    def size(self, function: str) -> int:
-        """Bytes from the function's start to the next symbol; 0 where the kernel hides addresses."""
+    def address(self, function: str) -> int:
+        """Where a function is; 0 where there is none, or the kernel hides it."""
         found = re.search(
             rb"^(\S+) [tTwW] " + re.escape(function.encode()) + rb"[\t\n]", self._text, re.MULTILINE
         )
-        start = int(found[1], 16) if found else 0
+        return int(found[1], 16) if found else 0
+
+    def size(self, function: str) -> int:
+        """Bytes from the function's start to the next symbol; 0 where the kernel hides addresses."""
+        start = self.address(function)
         if not start:
             return 0
         addresses = (int(address, 16) for address in re.findall(rb"^\S+", self._text, re.MULTILINE))

@@ -32,6 +32,9 @@ NETWORK = ("CAP_BPF", "CAP_NET_ADMIN")
 ADMIN = ("CAP_SYS_ADMIN",)
 """PMU uprobes and whatever looks at other processes' BPF objects."""
 
+ADDRESSES = ("CAP_BPF", "CAP_SYSLOG")
+"""To see code of the kernel, and with it where things are in its memory."""
+
 _EVERY_ID = 2**32 - 1
 
 

@@ -1,0 +1,1 @@
+"""What a program became: its bytecode, native code and verification, beside the C lines.  Pure."""
