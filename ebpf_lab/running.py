@@ -19,7 +19,7 @@ from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.backends.loaded import Loaded, LoadedMap, LoadedStream, close_all
 from ebpf_lab.collect import Collected, Collector, Reader
 from ebpf_lab.command import Command
-from ebpf_lab.errors import AttachError, MissingPrivilege, UsageProblem
+from ebpf_lab.errors import AttachError, LabError, MissingPrivilege, UsageProblem
 from ebpf_lab.following import fill_shapes, follows, launching
 from ebpf_lab.frame.calls.files import Files
 from ebpf_lab.frame.clock import TraceClock
@@ -38,6 +38,7 @@ from ebpf_lab.readers.ringbuf import RingBuffer
 from ebpf_lab.results import Results, StreamBytes, Taken
 from ebpf_lab.source import oversights
 from ebpf_lab.source.probe import Probe
+from ebpf_lab.source.probe_place import place
 from ebpf_lab.source.spec import Program, ProgramSpec
 from ebpf_lab.stats import ProgramStats, StreamStats
 
@@ -106,7 +107,10 @@ class Running:
             opening.callback(close_all, self._links)
             self._clock = TraceClock.now()
             for program in self._loaded.programs:
-                self._links += attach(program, places[program.function])
+                try:
+                    self._links += attach(program, places[program.function])
+                except LabError as error:
+                    raise _marked(error, spec, program.function) from None
             self._stack = opening.pop_all()
 
     def _record_mappings(self) -> MappingRecorder | None:
@@ -258,9 +262,9 @@ def placed(spec: ProgramSpec) -> tuple[ProgramSpec, dict[str, Target], dict[Prob
         if program.probe and probe:
             try:
                 places[program.function] = targets.resolve(probe)
-            except AttachError as error:
-                if not program.probe.optional:
-                    raise
+            except LabError as error:
+                if not program.probe.optional or not isinstance(error, AttachError):
+                    raise _marked(error, spec, program.function) from None
                 left_out[probe] = error.what
                 missing = missing or error
                 continue
@@ -268,6 +272,13 @@ def placed(spec: ProgramSpec) -> tuple[ProgramSpec, dict[str, Target], dict[Prob
     if missing and not programs:
         raise missing
     return replace(spec, programs=tuple(programs)), places, left_out
+
+
+def _marked(error: LabError, spec: ProgramSpec, function: str) -> LabError:
+    """The error with the probe marked in the text, unless it marks something already."""
+    program = next(each for each in spec.programs if each.function == function)
+    error.where = error.where or place(program, spec.text)
+    return error
 
 
 def _check_types(spec: ProgramSpec, loaded: Loaded) -> None:

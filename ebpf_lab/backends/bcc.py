@@ -111,8 +111,7 @@ class BccCompiled:
                         _program(program, answer.fd, self._code(program, answer.fd, btf, numbers))
                     )
                     if self._options.log_level:
-                        log = bcc_log.verifier(answer.log, self._compiled.made)
-                        result.verifier_log += f"{program.function}:\n{log}"
+                        result.logs[program.function] = bcc_log.verifier(answer.log, self._compiled.made)
             result.programs = tuple(programs)
             self._hand_over_maps(result, btf)
         except BaseException:

@@ -38,9 +38,7 @@ _VARIABLES = re.compile(r"\.(?:data|bss)(?:\..*)?")
 _STREAMS = {"ringbuf": MapType.RINGBUF, "perfbuf": MapType.PERF_EVENT_ARRAY}
 
 
-def loaded(
-    opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str], counters: bytes, with_log: bool
-) -> Loaded:
+def loaded(opened: BpfObject, btf: Btf, spec: ProgramSpec, types: Sequence[str], counters: bytes) -> Loaded:
     """Take over what the kernel holds, before libbpf closes its own descriptors.
 
     Parameters
@@ -54,8 +52,6 @@ def loaded(
         Event types in C, by number of their variable (:class:`~ebpf_lab.backends.additions.Additions`).
     counters : bytes
         What section :data:`LOSSES` held before it was loaded.
-    with_log : bool
-        Hand over what the verifier said, too.
     """
     result = Loaded("libbpf", (), (), ())
     try:
@@ -85,8 +81,6 @@ def loaded(
         result.streams = tuple(_stream(each, maps, found) for each in spec.streams)
         if LOSSES in maps:
             result.losses = _losses(counters, maps[LOSSES], result.streams)
-        if with_log:
-            result.verifier_log = "".join(f"{name}:\n{each.log}" for name, each in opened.programs.items())
     except BaseException:
         close_all(result.fds)
         raise

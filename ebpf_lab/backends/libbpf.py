@@ -8,9 +8,17 @@ from collections.abc import Mapping
 from ebpf_lab.backends import clang, handover, settings
 from ebpf_lab.backends.additions import Additions, additions
 from ebpf_lab.backends.common import BuildOptions
-from ebpf_lab.backends.libbpf_object import SLEEPABLE, XDP_HAS_FRAGS, BpfObject, BpfProgram, LoadFailed
+from ebpf_lab.backends.libbpf_object import (
+    LONG_LOG_SIZE,
+    SLEEPABLE,
+    XDP_HAS_FRAGS,
+    BpfObject,
+    BpfProgram,
+    LoadFailed,
+)
 from ebpf_lab.backends.loaded import Loaded
-from ebpf_lab.backends.refused import not_in_btf, refusal
+from ebpf_lab.backends.refused import log_too_long, not_in_btf, places, refusal
+from ebpf_lab.diagnose.located import located
 from ebpf_lab.diagnose.verifier import with_walk
 from ebpf_lab.errors import LabError
 from ebpf_lab.host.syscalls import ProgType
@@ -42,7 +50,7 @@ _TYPES: dict[ProbeKind, tuple[int, int]] = {
 }
 _BY_BTF = (ProgType.TRACING, ProgType.LSM)
 
-_STATISTICS_ONLY = 4  # BPF_LOG_STATS
+_WALKS, _STATISTICS_ONLY = (1, 2), 4  # BPF_LOG_LEVEL1, BPF_LOG_LEVEL2, BPF_LOG_STATS
 
 
 def build(spec: ProgramSpec, options: BuildOptions) -> LibbpfCompiled:
@@ -87,7 +95,7 @@ class LibbpfCompiled:
         return loaded
 
     def _load(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> Loaded:
-        with BpfObject(elf) as opened:
+        with BpfObject(elf, long_logs=log_level in _WALKS) as opened:
             btf = Btf.parse(opened.btf)
             settings.apply(self._spec.settings, settings.variables(btf, opened.maps), opened.maps)
             wanted = {program.function: program for program in self._spec.programs}
@@ -99,7 +107,13 @@ class LibbpfCompiled:
             # Read before loading: libbpf 1.5 forgets what a section held once the kernel has it.
             counters = opened.maps[handover.LOSSES].initial if handover.LOSSES in opened.maps else b""
             opened.load()
-            return handover.loaded(opened, btf, self._spec, self._added.types, counters, log_level > 0)
+            result = handover.loaded(opened, btf, self._spec, self._added.types, counters)
+            if log_level:
+                names = [each.function for each in result.programs]
+                result.logs = {
+                    name: located(opened.programs[name].log, places(elf, name), clang.CELL) for name in names
+                }
+            return result
 
     def _explained(self, failed: LoadFailed, targets: Mapping[str, Target]) -> LabError:
         elf = self._elf
@@ -119,6 +133,8 @@ class LibbpfCompiled:
             # keeps its beginning only.  At this level it says what is wrong, and not how it got there.
             short.logs = {name: with_walk(log, failed.logs.get(name, "")) for name, log in short.logs.items()}
             failed = short
+        elif failed.log_cut_short:
+            return log_too_long(LONG_LOG_SIZE)
         return refusal(failed, self._spec, elf)
 
     def _failure(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> LoadFailed | None:

@@ -17,6 +17,8 @@ from ebpf_lab.diagnose.verifier import is_complete
 # log goes.  Before Linux commit 1216640938035e63bdbd32438e91c9bcc1fd8ee1 (in v6.4) the kernel keeps the
 # beginning and stops printing, which makes a loop of a million turns end soon; since then it keeps the end.
 LOG_SIZE = 4 << 20
+LONG_LOG_SIZE = 64 << 20
+"""The same where the log is what is wanted."""
 
 # BPF_F_* of ``union bpf_attr``'s prog_flags.
 SLEEPABLE = 1 << 4
@@ -51,13 +53,13 @@ class LoadFailed(Exception):
 class BpfProgram:
     """A program of an object; valid until the object is closed."""
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, log_size: int) -> None:
         self._handle = handle
         self._library = libbpf_api.library()
-        self._log = mmap.mmap(-1, LOG_SIZE)
+        self._log = mmap.mmap(-1, log_size)
         self._log_view = ctypes.c_char.from_buffer(self._log)
         self.name: str = self._library.bpf_program__name(handle).decode()
-        self._library.bpf_program__set_log_buf(handle, ctypes.addressof(self._log_view), LOG_SIZE)
+        self._library.bpf_program__set_log_buf(handle, ctypes.addressof(self._log_view), log_size)
 
     @property
     def fd(self) -> int:
@@ -167,6 +169,8 @@ class BpfObject:
     ----------
     elf : bytes
         The object file.
+    long_logs : bool
+        Keep much more of what the verifier says.
 
     Raises
     ------
@@ -174,7 +178,7 @@ class BpfObject:
         libbpf cannot read it.
     """
 
-    def __init__(self, elf: bytes) -> None:
+    def __init__(self, elf: bytes, *, long_logs: bool = False) -> None:
         self._library = libbpf_api.library()
         self._elf = elf  # libbpf reads from it
         self._tried = False
@@ -189,7 +193,8 @@ class BpfObject:
                 raise LoadFailed(ctypes.get_errno(), libbpf_api.messages())
             held.callback(self._library.bpf_object__close, self._handle)
             held.callback(self._forget_modules)
-            for program in map(BpfProgram, self._each("program")):
+            for handle in self._each("program"):
+                program = BpfProgram(handle, LONG_LOG_SIZE if long_logs else LOG_SIZE)
                 held.callback(program.close)
                 self.programs[program.name] = program
             self.maps |= {made.name: made for made in map(BpfMap, self._each("map"))}

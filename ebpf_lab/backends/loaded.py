@@ -87,8 +87,8 @@ class Loaded:
     compile_seconds, load_seconds : float
     cached : bool
         The object came from the cache.
-    verifier_log : str
-        What the verifier said, "" unless asked for.
+    logs : dict of str
+        What the verifier said of each function, in the learner's lines; empty unless asked for.
     fds : list of int
         Every descriptor to close, those above included.
     """
@@ -101,7 +101,7 @@ class Loaded:
     compile_seconds: float = 0.0
     load_seconds: float = 0.0
     cached: bool = False
-    verifier_log: str = ""
+    logs: dict[str, str] = field(default_factory=dict)
     fds: list[int] = field(default_factory=list)
 
     def close(self) -> None:

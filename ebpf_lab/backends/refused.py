@@ -13,7 +13,7 @@ from ebpf_lab.backends import clang
 from ebpf_lab.backends.libbpf_object import LoadFailed
 from ebpf_lab.backends.unsupported import map_marks, map_refused, require
 from ebpf_lab.diagnose.verifier import Place, rejected
-from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature
+from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature, UsageProblem
 from ebpf_lab.host import kallsyms, privileges
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
@@ -55,6 +55,15 @@ def not_in_btf(probe: Probe, failed: LoadFailed) -> AttachError:
     )
 
 
+def log_too_long(size: int) -> UsageProblem:
+    """The error for a program that is accepted, and whose log would take more than ``size`` bytes."""
+    return UsageProblem(
+        f"the verifier's log is longer than {size >> 20} MiB",
+        why="the program has so many paths that each instruction was verified thousands of times",
+        hint="ask for the log of a part of it: --attach, or a smaller text",
+    )
+
+
 def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: bytes) -> LabError:
     log = failed.logs.get(name, "")
     program = next((each for each in spec.programs if each.function == name), None)
@@ -68,7 +77,7 @@ def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: byte
         function=name,
         text=spec.text,
         files=(clang.CELL,),
-        places=_places(elf, name),
+        places=places(elf, name),
         definition=program.line if program else 0,
         otherwise=os.strerror(failed.code),
     )
@@ -101,7 +110,7 @@ def _declared(name: str, spec: ProgramSpec) -> CompileError | None:
     return None
 
 
-def _places(elf: bytes, function: str) -> Sequence[Place]:
+def places(elf: bytes, function: str) -> Sequence[Place]:
     """The object's line records that lie in the learner's text, numbered as in this program's log."""
     from elftools.elf.elffile import ELFFile
 

@@ -23,16 +23,27 @@ _NOWHERE = SourceLine(0, "", 0, 0, "")
 
 
 class Listing(pd.DataFrame):
-    """A frame that a notebook shows as a folded listing; whatever is made of it is an ordinary frame."""
+    """A frame that a notebook shows as a folded listing; whatever is made of it is an ordinary frame.
 
-    _metadata = ["_sections"]  # noqa: RUF012  # pandas looks for a list
+    Attributes
+    ----------
+    log : str
+        Of a listing made of a log: the whole of that.
+    """
+
+    _metadata = ["_sections", "log"]  # noqa: RUF012  # pandas looks for a list
     _sections: Sequence[Section] = ()
+    log = ""
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, sections: Sequence[Section]) -> Listing:
-        """A frame, and how it is shown."""
+    def made(cls, rows: Rows, sections: Sequence[Section], log: str = "") -> Listing:
+        """A frame of these rows, and how it is shown."""
+        frame = pd.DataFrame(rows.columns)
+        for name in ("line", "column"):
+            if name in frame:
+                frame[name] = frame[name].astype("Int64")
         made = cls(frame)
-        made._sections = tuple(sections)
+        made._sections, made.log = tuple(sections), log
         return made
 
     @property
@@ -47,12 +58,13 @@ class Listing(pd.DataFrame):
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """Columns of the frame to be."""
 
     columns: dict[str, list[Any]] = field(default_factory=dict)
 
     def add(self, **values: object) -> None:
+        """A row more."""
         for name, value in values.items():
             self.columns.setdefault(name, []).append(value)
 
@@ -68,7 +80,7 @@ def of_bytecode(codes: Iterable[ProgramCode], symbols: Symbols, call_base: int) 
     call_base : int
         The kernel's ``__bpf_call_base``, 0 when unknown.
     """
-    rows, sections = _Rows(), []
+    rows, sections = Rows(), []
     for code in codes:
         instructions = list(bytecode.decode(code.bytecode))
         names = Names(code, symbols, call_base)
@@ -96,7 +108,7 @@ def of_bytecode(codes: Iterable[ProgramCode], symbols: Symbols, call_base: int) 
                 )
                 section.add(line, Row(str(each.number), label, written))
             sections.append(section.made("instruction"))
-    return _listing(rows, sections)
+    return Listing.made(rows, sections)
 
 
 def of_native(codes: Iterable[ProgramCode], symbols: Symbols, machine: str) -> Listing:
@@ -110,7 +122,7 @@ def of_native(codes: Iterable[ProgramCode], symbols: Symbols, machine: str) -> L
     machine : str
         The architecture, as uname has it.
     """
-    rows, sections = _Rows(), []
+    rows, sections = Rows(), []
     for code in codes:
         own = {
             each.address: function.name for each, function in zip(code.native, code.functions, strict=False)
@@ -141,7 +153,7 @@ def of_native(codes: Iterable[ProgramCode], symbols: Symbols, machine: str) -> L
                 )
                 section.add(line, Row(f"{offset:x}", label, written))
             sections.append(section.made("instruction", f"{len(made.code):,} bytes"))
-    listing = _listing(rows, sections)
+    listing = Listing.made(rows, sections)
     if "address" in listing:
         listing["address"] = HexArray(np.array(rows.columns["address"], np.uint64))
     return listing
@@ -215,11 +227,3 @@ class _Section:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _listing(rows: _Rows, sections: Sequence[Section]) -> Listing:
-    frame = pd.DataFrame(rows.columns)
-    for name in ("line", "column"):
-        if name in frame:
-            frame[name] = frame[name].astype("Int64")
-    return Listing.of(frame, sections)

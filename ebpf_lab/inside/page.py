@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
-MOST_ROWS = 1500
+MOST_ROWS = 1000
 """Rows of a function that are shown; the frame has all."""
 _OPEN = 60
 """Rows of all functions up to which none is folded."""
-_LONGEST_SOURCE, _LONGEST_CODE = 56, 60
+_LONGEST_SOURCE, _LONGEST_CODE, _LONGEST_NOTE = 56, 60, 110
 
 _PRE = (
     "margin:0.2em 0 0.8em;padding:0;overflow-x:auto;white-space:pre;line-height:1.35;"
@@ -25,6 +25,7 @@ _PRE = (
 _HUES = (210, 35, 140, 280, 0, 180, 60, 320)
 _FAINT = "opacity:0.55"
 _LABEL = "font-weight:bold"
+_HEAD = "display:block;padding:0.5em 0 0.1em;font-style:italic;opacity:0.75"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Instructions in a row that come from one line; ``line`` is 0 for none."""
+    """Instructions in a row that come from one line.
+
+    ``line`` is 0 for none; ``head`` are words to stand above, where something else begins.
+    """
 
     file: str
     line: int
     source: str
     rows: list[Row] = field(default_factory=list)
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A function, or a walk through one."""
+    """A function, or the verifier's walk through one."""
 
     name: str
     note: str
@@ -90,24 +95,28 @@ def _fold(section: Section, *, unfolded: bool) -> str:
 
 def _block(block: Block, widths: _Widths) -> str:
     # A tint needs a block of its own; without styles the line breaks in it are what is left.
-    style = "display:block;min-width:max-content"
+    style = "display:block;min-width:max-content;padding:0 0.4em"
     if block.line:
         style += f";background:hsla({_HUES[block.line % len(_HUES)]},80%,50%,0.10)"
-    lines = []
-    sources = _wrapped(block, widths)
-    for number, row in enumerate(block.rows):
-        margin, source = (_margin(block) if not number else ""), sources[number]
-        left = f"<span style='{_FAINT}'>{escape(f'{margin:>{widths.line}}')}</span> "
-        left += (
-            f"<span title='{escape(block.source, quote=True)}'>{escape(f'{source:<{widths.source}}')}</span>"
-        )
-        at = f"<span style='{_FAINT}'>│ {row.at:>{widths.at}}</span>"
-        label = f"<span style='{_LABEL}'>{escape(f'{row.label:<{widths.label}}')}</span>"
-        note = (
-            f"<span style='{_FAINT}'>{' ' * max(widths.code - len(row.code), 0)}  {escape(row.note)}</span>"
-        )
-        lines.append(f"{left} {at} {label} {escape(row.code)}{note if row.note else ''}\n")
-    return f"<span style='{style}'>{''.join(lines)}</span>"
+    head = f"<span style='{_HEAD}'>{escape(block.head)}\n</span>" if block.head else ""
+    rows = "".join(_row(row, margin, source, widths) for row, margin, source in _beside(block, widths))
+    return f"{head}<span style='{style}'>{rows}</span>"
+
+
+def _row(row: Row, margin: str, source: str, widths: _Widths) -> str:
+    line = (
+        f"<span style='{_FAINT}'>{escape(f'{margin:>{widths.line}}')}</span> "
+        f"{escape(f'{source:<{widths.source}}')} "
+        f"<span style='{_FAINT}'>│ {escape(f'{row.at:>{widths.at}}')}</span> "
+    )
+    if widths.label:
+        line += f"<span style='{_LABEL}'>{escape(f'{row.label:<{widths.label}}')}</span> "
+    line += escape(row.code)
+    if row.note:
+        space = " " * (max(widths.code - len(row.code), 0) + 2)
+        whole = escape(row.note, quote=True)
+        line += f"{space}<span style='{_FAINT}' title='{whole}'>{escape(_short(row.note))}</span>"
+    return f"{line}\n"
 
 
 def _plain(section: Section) -> Iterator[str]:
@@ -115,19 +124,19 @@ def _plain(section: Section) -> Iterator[str]:
     blocks, left_out = _first(section.blocks)
     widths = _widths(blocks)
     for block in blocks:
-        sources = _wrapped(block, widths)
-        for number, row in enumerate(block.rows):
-            margin, source = (_margin(block) if not number else ""), sources[number]
-            line = f"{margin:>{widths.line}} {source:<{widths.source}} │ {row.at:>{widths.at}}"
-            line += f" {row.label:<{widths.label}} {row.code:<{widths.code}}  {row.note}"
-            yield line.rstrip()
+        if block.head:
+            yield block.head
+        for row, margin, source in _beside(block, widths):
+            line = f"{margin:>{widths.line}} {source:<{widths.source}} │ {row.at:>{widths.at}} "
+            line += f"{row.label:<{widths.label}} " if widths.label else ""
+            yield f"{line}{row.code:<{widths.code}}  {_short(row.note)}".rstrip()
     if left_out:
         yield _left_out(left_out)
     yield ""
 
 
-def _wrapped(block: Block, widths: _Widths) -> list[str]:
-    """The C line over as many rows as the block has, and cut where it is longer still."""
+def _beside(block: Block, widths: _Widths) -> Iterator[tuple[Row, str, str]]:
+    """Each row with what stands left of it: the C line, over as many rows as there are, and cut there."""
     made = textwrap.wrap(
         block.source,
         max(widths.source, 8),
@@ -136,7 +145,13 @@ def _wrapped(block: Block, widths: _Widths) -> list[str]:
         placeholder=" …",
         break_on_hyphens=False,
     )
-    return made + [""] * (len(block.rows) - len(made))
+    margin = _margin(block)
+    for number, row in enumerate(block.rows):
+        yield row, margin if not number else "", made[number] if number < len(made) else ""
+
+
+def _short(note: str) -> str:
+    return note if len(note) <= _LONGEST_NOTE else f"{note[: _LONGEST_NOTE - 1]}…"
 
 
 def _margin(block: Block) -> str:
@@ -164,7 +179,7 @@ def _first(blocks: Sequence[Block]) -> tuple[list[Block], int]:
         if room <= 0:
             break
         kept = block.rows[:room]
-        shown.append(Block(block.file, block.line, block.source, kept))
+        shown.append(replace(block, rows=kept))
         room -= len(kept)
     return shown, max(total - MOST_ROWS, 0)
 

@@ -26,7 +26,9 @@ _PRE = (
     "margin:0.3em 0;padding:0.3em 0.5em;overflow-x:auto;white-space:pre;line-height:1.35;"
     "font-family:var(--jp-code-font-family,monospace);background:rgba(128,128,128,0.08)"
 )
-_MARKED = "background:rgba(220,50,47,0.16)"
+_MARKED = "display:block;min-width:max-content;background:rgba(220,50,47,0.16)"
+_CODE = "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px)"
+_LABELLED = "white-space:pre-wrap;margin:0.2em 0;padding-left:2.6em;text-indent:-2.6em"
 _CARET = "color:#dc322f;font-weight:bold"
 _FAINT = "opacity:0.6"
 _LOG = f"{_PRE};max-height:30em;overflow-y:auto"
@@ -40,7 +42,7 @@ def body(error: LabError) -> str:
 def whole(error: LabError, path: pd.DataFrame | None) -> str:
     """Everything that is known: the first line too, the steps that led there, and the log unfolded."""
     name, _, what = first_line(error).partition(": ")
-    title = f"<p><b style='color:#dc322f'>{escape(name)}</b>: {escape(what)}</p>"
+    title = f"<p style='margin:0.2em 0'><b style='color:#dc322f'>{escape(name)}</b>: {escape(what)}</p>"
     return _block(error, _steps(path) + _log(error, _WHOLE, unfolded=True), title)
 
 
@@ -56,16 +58,17 @@ def _block(error: LabError, end: str, title: str = "") -> str:
         f"<pre style='{_PRE}'>{more}</pre>" if more else "",
         _source(error.where, error.source),
         _labelled("why", error.why),
-        _labelled("fix", error.hint),
+        _labelled("fix", error.hint, _CODE),
         end,
     ]
     return f"<div>{''.join(parts)}</div>"
 
 
-def _labelled(label: str, text: str) -> str:
+def _labelled(label: str, text: str, style: str = "") -> str:
     if not text:
         return ""
-    return f"<div style='white-space:pre-wrap;margin:0.2em 0'><b>{label}</b>&ensp;{escape(text)}</div>"
+    # A fix is often code, and its further lines stand below the first.
+    return f"<div style='{_LABELLED}'><b>{label}</b>&ensp;<span style='{style}'>{escape(text)}</span></div>"
 
 
 def _source(marks: Sequence[Mark], source: str) -> str:
@@ -95,7 +98,7 @@ def _lines(marks: Sequence[Mark], source: str) -> Iterator[str]:
         if number not in marked:
             yield f"<span style='{_FAINT}'>{line}</span>\n"
             continue
-        yield f"<span style='{_MARKED}'>{line}</span>\n"
+        yield f"<span style='{_MARKED}'>{line}\n</span>"
         margin = " " * (width + 2) + " │ "
         for mark in marks:
             if mark.line == number and (mark.column or mark.note):

@@ -110,6 +110,8 @@ def test_tracepoint_that_does_not_exist() -> None:
     with pytest.raises(ebpf_lab.AttachError, match="sys_enter_opennat") as caught:
         ebpf_lab.trace(attached("tracepoint/syscalls/sys_enter_opennat"), seconds=1)
     assert "sys_enter_openat" in str(caught.value)
+    (mark,) = caught.value.where
+    assert mark.text[mark.column - 1 :][: mark.length] == "sys_enter_opennat"
 
 
 def test_raw_tracepoint_that_does_not_exist() -> None:

@@ -555,10 +555,10 @@ TRACEPOINT_PROBE(syscalls, sys_enter_openat)
 
     def test_what_it_says_of_accepted_programs(self) -> None:
         with loaded(tracepoint("u32 answer = 42;"), log_level=2) as programs:
-            assert "tracepoint__syscalls__sys_enter_openat:\n" in programs.verifier_log
-            assert "processed " in programs.verifier_log
+            assert list(programs.logs) == ["tracepoint__syscalls__sys_enter_openat"]
+            assert all("processed " in log for log in programs.logs.values())
         with loaded(tracepoint("u32 answer = 42;")) as programs:
-            assert programs.verifier_log == ""
+            assert programs.logs == {}
 
 
 SYSCALL = """

@@ -18,6 +18,8 @@ _BEFORE = 3 * instruction(0xB7)
 _AFTER = 3 * instruction(0xB7) + answer(0)
 _PRINTED = re.compile(r"^(\d+): \(([0-9a-f]{2})\) ([^;\n]*?) *(?:;.*)?$", re.MULTILINE)
 _LOG = 1 << 16
+# What a kernel does not know it prints all the same, and then refuses.
+_UNKNOWN = re.compile(r"\(null\)|if \w+ (?:jmp|call|exit) ")
 
 ATOMIC = (0x00, 0x40, 0x50, 0xA0, 0x01, 0x41, 0x51, 0xA1, 0xE1, 0xF1, 0x100, 0x110)
 
@@ -61,16 +63,19 @@ def forms() -> Iterator[bytes]:
 
 def test_every_form_is_written_as_by_the_kernel() -> None:
     compared: set[int] = set()
+    different = []
     for one in forms():
         code = _BEFORE + one + _AFTER
         log = said(code)
         printed = {int(at): (int(opcode, 16), text) for at, opcode, text in _PRINTED.findall(log)}
-        if 3 not in printed or "(null)" in printed[3][1]:
-            continue  # the kernel does not know it either
+        if 3 not in printed or _UNKNOWN.search(printed[3][1]):
+            continue
         (made,) = (each for each in bytecode.decode(code) if each.number == 3)
         opcode, expected = printed[3]
-        assert opcode == made.code
         # The kernel also names the helper.
-        assert bytecode.text(made) == re.sub(r"call [\w.]+#", "call #", expected), one.hex(" ")
+        expected = re.sub(r"call [\w.]+#", "call #", expected)
+        if (opcode, expected) != (made.code, bytecode.text(made)):
+            different.append((one.hex(" "), expected, bytecode.text(made)))
         compared.add(opcode)
+    assert not different
     assert len(compared) > 100  # opcodes; 126 on Linux 6.18

@@ -28,7 +28,7 @@ from ebpf_lab.source.snippets import Snippet
 
 _DUMPED = re.compile(r" *(\d+): \([0-9a-f]{2}\) (.*)\n +([0-9a-f ]+)")
 _MAP = re.compile(r"map\[id:(\d+)\](?:\[0\])?")
-_OBJDUMP = re.compile(r"^ *([0-9a-f]+):\t((?:[0-9a-f]{2} )+|[0-9a-f]{8} ?) *\t(\S+)", re.MULTILINE)
+_OBJDUMP = re.compile(r"^ *([0-9a-f]+):\t(?:(?:[0-9a-f]{2} )+|[0-9a-f]{8} ?) *\t(\S+)(.*)", re.MULTILINE)
 _MACHINES = {"x86_64": ("i386:x86-64", "intel"), "aarch64": ("aarch64", "no-aliases")}
 _TOOLS = {"bcc": ("bcc", "headers"), "libbpf": ("libbpf", "clang", "btf")}
 
@@ -121,7 +121,11 @@ def objdump(code: bytes, image: Path) -> list[tuple[int, str]]:
     architecture, syntax = _MACHINES[platform.machine()]
     command = ["objdump", "-D", "-b", "binary", "-m", architecture, "-M", syntax, "-w", str(image)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return [(int(at, 16), mnemonic) for at, _, mnemonic in _OBJDUMP.findall(said)]
+    # The shortest "nop" of two bytes exchanges a register with itself.
+    return [
+        (int(at, 16), "nop" if (mnemonic, *operands.split()) == ("xchg", "ax,ax") else mnemonic)
+        for at, mnemonic, operands in _OBJDUMP.findall(said)
+    ]
 
 
 SUBPROGRAM = (
@@ -188,7 +192,8 @@ def test_a_trace_shows_its_code_while_it_runs_and_when_it_has_ended(backend: str
         running = trace.disassembly()
         helpers = {code for code in running.code if code.startswith("call ")}
         assert {"call bpf_ringbuf_reserve", "call bpf_ringbuf_submit", "call bpf_get_current_comm"} <= helpers
-        assert "ret" in trace.jited().code.iloc[-1]
+        # Behind it some kernels put a trap.
+        assert any("ret" in code for code in trace.jited().code.iloc[-2:])
     assert trace.disassembly().equals(running)
     assert trace.jited().line.dropna().isin(running.line).all()
 

@@ -441,10 +441,10 @@ def test_the_verifiers_log_on_request() -> None:
     text = f'SEC("raw_tp/sys_enter") {EMPTY}'
     loaded = load(text, options=BuildOptions(log_level=1))
     loaded.close()
-    assert "processed 2 insns" in loaded.verifier_log
+    assert "processed 2 insns" in loaded.logs["program"]
     loaded = load(text)
     loaded.close()
-    assert loaded.verifier_log == ""
+    assert loaded.logs == {}
 
 
 def test_two_threads_load_at_once() -> None:
