@@ -28,7 +28,8 @@ _PRE = (
 )
 _MARKED = "display:block;min-width:max-content;background:rgba(220,50,47,0.16)"
 _CODE = "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px)"
-_LABELLED = "white-space:pre-wrap;margin:0.2em 0;padding-left:2.6em;text-indent:-2.6em"
+_LABELLED = "white-space:pre-wrap;margin:0.2em 0;padding-left:2.9em;text-indent:-2.9em"
+_LABEL = "display:inline-block;width:2.6em;text-indent:0"
 _CARET = "color:#dc322f;font-weight:bold"
 _FAINT = "opacity:0.6"
 _LOG = f"{_PRE};max-height:30em;overflow-y:auto"
@@ -68,7 +69,8 @@ def _labelled(label: str, text: str, style: str = "") -> str:
     if not text:
         return ""
     # A fix is often code, and its further lines stand below the first.
-    return f"<div style='{_LABELLED}'><b>{label}</b>&ensp;<span style='{style}'>{escape(text)}</span></div>"
+    said = f"<span style='{style}'>{escape(text)}</span>"
+    return f"<div style='{_LABELLED}'><b style='{_LABEL}'>{label}</b> {said}</div>"
 
 
 def _source(marks: Sequence[Mark], source: str) -> str:
