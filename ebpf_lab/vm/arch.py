@@ -25,6 +25,8 @@ class Architecture:
         The Debian and Ubuntu package that has this program.
     options : tuple of str
         QEMU's machine type and processor.
+    virtualised : tuple of str
+        What is added to the options where the host's own processor runs the guest.
     console : str
         The kernel's name for QEMU's first serial port.
     """
@@ -34,6 +36,7 @@ class Architecture:
     qemu: str
     package: str
     options: tuple[str, ...]
+    virtualised: tuple[str, ...]
     console: str
 
 
@@ -46,6 +49,7 @@ _TABLE = (
         "qemu-system-x86_64",
         "qemu-system-x86",
         ("-machine", "q35,usb=off,vmport=off", "-cpu", "Nehalem-v1,+rdrand"),
+        ("-accel", "kvm", "-cpu", "host"),
         "ttyS0",
     ),
     Architecture(
@@ -54,6 +58,7 @@ _TABLE = (
         "qemu-system-aarch64",
         "qemu-system-arm",
         ("-machine", "virt", "-cpu", "cortex-a72"),
+        ("-accel", "kvm", "-cpu", "host", "-machine", "gic-version=max"),
         "ttyAMA0",
     ),
 )

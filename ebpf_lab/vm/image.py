@@ -20,12 +20,13 @@ from ebpf_lab.vm.packages import Progress, Suite
 KERNELS = {"6.1": "bookworm", "6.12": "trixie", "7.2": "trixie-backports"}
 
 # Part of the cache's path: raise it when what is unpacked, or where to, changes.
-_LAYOUT = "2"
+_LAYOUT = "3"
 
 
 _DRIVERS = (
     *("drivers/virtio/", "net/9p/", "fs/9p/", "fs/netfs/", "fs/fscache/", "fs/overlayfs/"),
     *("drivers/net/veth.ko", "drivers/block/loop.ko"),
+    *("drivers/net/virtio_net.ko", "drivers/net/net_failover.ko", "net/core/failover.ko"),
 )
 
 
@@ -72,14 +73,22 @@ def image(kernel: str, arch: Architecture, progress: Progress) -> Image:
     """
     if kernel not in KERNELS:
         raise VirtualMachineError(f"no kernel {kernel!r}", why=f"known are {', '.join(KERNELS)}")
-    parent = cache() / _LAYOUT / arch.debian
-    parent.mkdir(parents=True, exist_ok=True)
-    directory = parent / kernel
+    directory = _directory(kernel, arch)
+    directory.parent.mkdir(parents=True, exist_ok=True)
     if not directory.exists():
-        with _alone(parent / f"{kernel}.lock", progress):
+        with _alone(directory.with_name(f"{kernel}.lock"), progress):
             if not directory.exists():
                 _make(kernel, arch, directory, progress)
     return Image((directory / "release").read_text(), directory / "kernel", directory / "tree")
+
+
+def is_cached(kernel: str, arch: Architecture) -> bool:
+    """Whether a kernel needs not be fetched."""
+    return _directory(kernel, arch).exists()
+
+
+def _directory(kernel: str, arch: Architecture) -> Path:
+    return cache() / _LAYOUT / arch.debian / kernel
 
 
 def cache() -> Path:
@@ -103,7 +112,7 @@ def _alone(path: Path, progress: Progress) -> Iterator[None]:
 
 def _make(kernel: str, arch: Architecture, directory: Path, progress: Progress) -> None:
     # What an interrupted run left is thrown away; only a whole image gets the final name.
-    work = directory.with_suffix(".new")
+    work = directory.with_name(f"{directory.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     suite = Suite(KERNELS[kernel], arch.debian, work / "apt")
     progress(f"kernel {kernel}: looking it up in Debian {suite.name} ...")
@@ -155,7 +164,7 @@ def _wanted(path: PurePosixPath, release: str) -> bool:
     text = str(path)
     modules = f"usr/lib/modules/{release}/"
     if text.startswith(f"{modules}kernel/"):
-        # Only these drivers can matter in a machine with neither disk nor network card.
+        # Only these drivers can matter in a machine without disks.
         return text.removeprefix(f"{modules}kernel/").startswith(_DRIVERS)
     return text.startswith(
         (modules, "usr/src/linux-headers-", "usr/lib/linux-kbuild-", "boot/vmlinuz-", "boot/config-")

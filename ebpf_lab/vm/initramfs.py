@@ -1,58 +1,100 @@
-"""The guest's first file system: busybox, a few kernel modules and ``guest_init.sh``."""
+"""The guest's first file system: busybox, a few kernel modules, the first process's script, other files."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from ebpf_lab.errors import VirtualMachineError
 from ebpf_lab.vm import unpack
 
-# 9p over virtio brings the host's files, overlayfs makes them writable.  Pairs of interfaces and disks in
-# files are there to be traced, and nothing in the guest would load them later.  What a kernel has built in
-# has no file and is passed over.
-_NEEDED = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "veth", "loop")
+# 9p over virtio brings the host's files, overlayfs makes them writable; virtio_net reaches a Jupyter kernel.
+# Pairs of interfaces and disks in files are there to be traced, and nothing in the guest would load them
+# later.  What a kernel has built in has no file and is passed over.
+_NEEDED = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "virtio_net", "veth", "loop")
 
-_DIRECTORY = 0o040755
-_PROGRAM = 0o100755
-_FILE = 0o100644
+DIRECTORY = 0o040755
+PROGRAM = 0o100755
+FILE = 0o100644
+LINK = 0o120777
 
 
-def build(modules: Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, directory or link of the archive.
+
+    Attributes
+    ----------
+    path : str
+        Where, relative to the root.
+    mode : int
+        Kind and permissions, as in ``st_mode``.
+    content : bytes
+        A file's content, or a link's target.
+    modified : int
+        Seconds since 1970.
+    """
+
+    path: str
+    mode: int
+    content: bytes = b""
+    modified: int = 0
+
+
+def build(modules: Path, init: str, more: Iterable[Entry] = ()) -> bytes:
     """Make the archive that the kernel unpacks at boot.
 
     Parameters
     ----------
     modules : Path
         The kernel's ``/usr/lib/modules/RELEASE``.
+    init : str
+        The first process's script, a file of this package.
+    more : iterable of Entry
+        What else is to be there; what is there already is passed over.
 
     Returns
     -------
     bytes
         A cpio archive, uncompressed: unpacking it would cost the emulated guest more than reading it.
     """
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        raise VirtualMachineError("busybox is not installed", hint="apt-get install busybox-static")
-    program = Path(busybox).read_bytes()
-    if b"/ld-" in program[:4096]:
-        raise VirtualMachineError(
-            f"{busybox} is dynamically linked, and the guest starts with no libraries",
-            hint="apt-get install busybox-static",
-        )
-    init = resources.files("ebpf_lab.vm").joinpath("guest_init.sh").read_bytes()
-    entries: list[tuple[str, int, bytes]] = [
-        ("bin", _DIRECTORY, b""),
-        ("bin/busybox", _PROGRAM, program),
-        ("init", _PROGRAM, init),
-        ("modules", _DIRECTORY, b""),
+    program = busybox().read_bytes()
+    package = resources.files("ebpf_lab.vm")
+    entries = [
+        Entry("bin", DIRECTORY),
+        Entry("bin/busybox", PROGRAM, program),
+        Entry("init", PROGRAM, package.joinpath(init).read_bytes()),
+        Entry("common", FILE, package.joinpath("guest_common.sh").read_bytes()),
+        Entry("modules", DIRECTORY),
     ]
     for number, content in enumerate(_in_order(modules)):
-        entries.append((f"modules/{number:02}.ko", _FILE, content))
-    return archive(entries)
+        entries.append(Entry(f"modules/{number:02}.ko", FILE, content))
+    there = {entry.path for entry in entries}
+    return archive([*entries, *(entry for entry in more if entry.path not in there)])
+
+
+def busybox() -> Path:
+    """The program that is the guest's first shell.
+
+    Raises
+    ------
+    VirtualMachineError
+        When it is not installed, or would need libraries.
+    """
+    found = shutil.which("busybox")
+    if found is None:
+        raise VirtualMachineError("busybox is not installed", hint="apt-get install busybox-static")
+    with open(found, "rb") as file:
+        if b"/ld-" in file.read(4096):
+            raise VirtualMachineError(
+                f"{found} is dynamically linked, and the guest starts with no libraries",
+                hint="apt-get install busybox-static",
+            )
+    return Path(found)
 
 
 def _in_order(modules: Path) -> Iterable[bytes]:
@@ -79,15 +121,16 @@ def dependencies(module: bytes) -> list[str]:
     return [name.replace("-", "_") for name in found[1].decode().split(",") if name] if found else []
 
 
-def archive(entries: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """Pack (path, mode, content) triples as a "newc" cpio archive (Linux's driver-api/early-userspace)."""
+def archive(entries: Iterable[Entry]) -> bytes:
+    """Pack entries as a "newc" cpio archive (Linux's driver-api/early-userspace)."""
     parts: list[bytes] = []
-    for inode, (path, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], start=1):
-        name = path.encode() + b"\0"
+    for inode, entry in enumerate([*entries, Entry("TRAILER!!!", 0)], start=1):
+        name = entry.path.encode() + b"\0"
+        size = len(entry.content)
         # inode, mode, uid, gid, links, mtime, size, four device numbers, length of the name, checksum
-        fields = (inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
+        fields = (inode, entry.mode, 0, 0, 1, entry.modified, size, 0, 0, 0, 0, len(name), 0)
         header = b"070701" + b"".join(b"%08X" % field for field in fields)
-        parts += [_padded(header + name), _padded(content)]
+        parts += [_padded(header + name), _padded(entry.content)]
     return b"".join(parts)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ebpf_lab.errors import VirtualMachineError
-from ebpf_lab.vm import initramfs
+from ebpf_lab.vm import initramfs, qemu
 from ebpf_lab.vm.arch import Architecture, architecture
 from ebpf_lab.vm.image import Image, image
 from ebpf_lab.vm.packages import Progress
@@ -30,13 +28,7 @@ DEFAULT_KERNEL = "6.12"
 _BOOT_SECONDS = 180.0
 _POLL_SECONDS = 0.02
 _CHUNK = 1 << 20
-_PREFIX = "ebpf-lab-vm-"
 _CONSOLE_LINES = 30
-_PASSED_VARIABLES = {
-    "COLUMNS", "HOME", "LANG", "LINES", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER", "VIRTUAL_ENV",
-    "XDG_CACHE_HOME",
-}  # fmt: skip
-_PASSED_PREFIXES = ("EBPF_LAB_", "LC_", "PYTHON", "PYTEST_")
 
 
 class Sink(Protocol):
@@ -140,25 +132,22 @@ class Machine:
             )
         kernel = image(self.kernel, arch, self.progress)
         shares = [str(Path(path).resolve(strict=True)) for path in writable]
-        _remove_stale()
-        with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as name:
-            directory = Path(name)
+        with qemu.directory() as directory:
             lab = directory / "lab"
             lab.mkdir()
-            (lab / "command").write_text(_script(argv, os.fspath(cwd or os.getcwd()), _environment(env)))
+            (lab / "command").write_text(_script(argv, os.fspath(cwd or os.getcwd()), qemu.environment(env)))
             (lab / "hostname").write_text(f"ebpf-lab-{self.kernel}\n")
             (lab / "writable").write_text("".join(f"{path}\n" for path in shares))
             initrd = directory / "initrd"
-            initrd.write_bytes(initramfs.build(kernel.modules))
+            initrd.write_bytes(initramfs.build(kernel.modules, "guest_init.sh"))
             command = self._qemu(arch, kernel, initrd, directory / "console", lab, shares)
             outputs = (
                 _Follower(lab / "stdout", stdout or sys.stdout.buffer),
                 _Follower(lab / "stderr", stderr or sys.stderr.buffer),
             )
             with (directory / "qemu").open("wb") as log:
-                # setpriv: QEMU gets SIGKILL from the kernel when this process ends, however it ends.
-                qemu = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", *command],
+                process = subprocess.Popen(
+                    [*qemu.ENDS_WITH_PARENT, *command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -166,10 +155,10 @@ class Machine:
                     start_new_session=True,
                 )
             try:
-                return _follow(qemu, directory, outputs, timeout)
+                return _follow(process, directory, outputs, timeout)
             finally:
-                qemu.kill()
-                qemu.wait()
+                process.kill()
+                process.wait()
                 for output in outputs:
                     output.close()
 
@@ -182,58 +171,17 @@ class Machine:
         lab: Path,
         writable: Sequence[str],
     ) -> list[str]:
-        program = shutil.which(arch.qemu)
-        if program is None:
-            raise VirtualMachineError(f"{arch.qemu} is not installed", hint=f"apt-get install {arch.package}")
         command = [
-            # One thread for all processors: with one each, QEMU before 8.1 may run a stale translation of
-            # code that another processor has just patched, and setting a kprobe ends in "Oops: int3".
-            program, *arch.options, "-accel", "tcg,thread=single",
-            "-smp", str(self.cpus), "-m", self.memory,
-            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none",
-            "-serial", f"file:{_quoted(console)}", "-kernel", str(kernel.kernel), "-initrd", str(initrd),
-            "-append", f"console={arch.console} quiet panic=-1 mitigations=off",
-            *_share("root", "/", "readonly=on"), *_share("kernel", kernel.tree, "readonly=on"),
-            *_share("lab", lab),
+            qemu.program(arch), *arch.options, *qemu.EMULATED, *qemu.bare(),
+            "-smp", str(self.cpus), "-m", self.memory, "-net", "none",
+            "-serial", f"file:{qemu.quoted(console)}",
+            "-kernel", str(kernel.kernel), "-initrd", str(initrd), "-append", qemu.arguments(arch),
+            *qemu.share("root", "/", "readonly=on"), *qemu.share("kernel", kernel.tree, "readonly=on"),
+            *qemu.share("lab", lab),
         ]  # fmt: skip
         for number, path in enumerate(writable):
-            command += _share(f"write{number}", path)
+            command += qemu.share(f"write{number}", path)
         return command
-
-
-def _remove_stale() -> None:
-    # Left by processes that were killed, in which case nothing of theirs could clean up.
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = path.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _share(tag: str, path: str | os.PathLike[str], *options: str) -> list[str]:
-    # multidevs=remap: inode numbers stay unique although the host's tree spans several file systems.
-    backend = [
-        "local",
-        f"id={tag}",
-        f"path={_quoted(path)}",
-        "security_model=none",
-        "multidevs=remap",
-        *options,
-    ]
-    return ["-fsdev", ",".join(backend), "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
-
-
-def _quoted(path: str | os.PathLike[str]) -> str:
-    # In QEMU's option lists a comma is written twice.
-    return os.fspath(path).replace(",", ",,")
-
-
-def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    passed = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES)
-    }
-    return passed | dict(added or {})
 
 
 def _script(argv: Sequence[str], cwd: str, environment: Mapping[str, str]) -> str:
@@ -245,21 +193,21 @@ def _script(argv: Sequence[str], cwd: str, environment: Mapping[str, str]) -> st
 
 
 def _follow(
-    qemu: subprocess.Popen[bytes], directory: Path, outputs: Sequence[_Follower], timeout: float | None
+    process: subprocess.Popen[bytes], directory: Path, outputs: Sequence[_Follower], timeout: float | None
 ) -> int:
     status, started = directory / "lab" / "status", directory / "lab" / "started"
     begin = time.monotonic()
     running = False
     while True:
         # Looked at before the outputs: the guest writes it last, so the outputs are then whole.
-        ended = qemu.poll() is not None
+        ended = process.poll() is not None
         text = status.read_text() if status.exists() else ""
         for output in outputs:
             output.pass_on()
         if text.endswith("\n"):
             return int(text)
         if ended:
-            raise _crashed(directory, qemu.returncode, running)
+            raise _crashed(directory, process.returncode, running)
         now = time.monotonic()
         if not running and started.exists():
             running, begin = True, now
@@ -267,13 +215,13 @@ def _follow(
             raise TimeLimit(f"the command was still running after {timeout:g} s; the machine was stopped")
         if not running and now - begin > _BOOT_SECONDS:
             raise VirtualMachineError(
-                f"the machine did not boot in {_BOOT_SECONDS:g} s", log=_tail(directory)
+                f"the machine did not boot in {_BOOT_SECONDS:g} s", log=qemu.said(directory)
             )
         time.sleep(_POLL_SECONDS)
 
 
 def _crashed(directory: Path, code: int, running: bool) -> VirtualMachineError:
-    log = _tail(directory)
+    log = qemu.said(directory)
     when = "while the command ran" if running else "before the command could start"
     problem = next(
         (line for line in log.splitlines() if "Kernel panic" in line), f"QEMU ended with status {code}"
@@ -282,11 +230,6 @@ def _crashed(directory: Path, code: int, running: bool) -> VirtualMachineError:
     return VirtualMachineError(
         f"the machine stopped {when}: {problem}", why=f"its console ends:\n{shown}", log=log
     )
-
-
-def _tail(directory: Path) -> str:
-    parts = [directory / "qemu", directory / "console"]
-    return "".join(part.read_text(errors="replace") for part in parts if part.exists())
 
 
 class _Follower:

@@ -99,6 +99,22 @@ def mirror(environment: Mapping[str, str] = os.environ, template: Path = _DISTRI
     )
 
 
+def keyring() -> Path:
+    """The keys that Debian's archive is signed with.
+
+    Raises
+    ------
+    VirtualMachineError
+        When they are not installed.
+    """
+    if not KEYRING.exists():
+        raise VirtualMachineError(
+            f"{KEYRING} is missing, so Debian's packages cannot be checked",
+            hint="apt-get install debian-archive-keyring",
+        )
+    return KEYRING
+
+
 class Suite:
     """One suite of the Debian archive, such as ``trixie-backports``.
 
@@ -126,11 +142,7 @@ class Suite:
 
     def update(self) -> None:
         """Fetch the suite's signed list of packages."""
-        if not KEYRING.exists():
-            raise VirtualMachineError(
-                f"{KEYRING} is missing, so Debian's packages cannot be checked",
-                hint="apt-get install debian-archive-keyring",
-            )
+        keyring()
         # Without this, apt-get calls a mirror that cannot be reached a warning and succeeds.
         self._apt("apt-get", "update", "-o", "APT::Update::Error-Mode=any")
 

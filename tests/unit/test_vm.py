@@ -39,7 +39,13 @@ def test_damaged_kernel_is_refused() -> None:
 
 
 def test_archive_is_one_that_the_kernel_reads() -> None:
-    packed = initramfs.archive([("a", 0o040755, b""), ("a/b", 0o100644, b"12345"), ("a/cc", 0o100755, b"")])
+    packed = initramfs.archive(
+        [
+            initramfs.Entry("a", initramfs.DIRECTORY),
+            initramfs.Entry("a/b", initramfs.FILE, b"12345", 7),
+            initramfs.Entry("a/cc", initramfs.PROGRAM),
+        ]
+    )
     # By the format's definition: 110 bytes of header, name and content each padded to 4.
     names, at = [], 0
     while not names or names[-1] != "TRAILER!!!":
@@ -50,7 +56,7 @@ def test_archive_is_one_that_the_kernel_reads() -> None:
         at = (at + 110 + length + 3) & ~3
         if names[-1] == "a/b":
             assert packed[at : at + size] == b"12345"
-            assert fields[1] == 0o100644
+            assert (fields[1], fields[5]) == (0o100644, 7)
         at = (at + size + 3) & ~3
     assert names == ["a", "a/b", "a/cc", "TRAILER!!!"]
     assert at == len(packed)
@@ -71,7 +77,7 @@ def test_modules_come_after_those_they_need(tmp_path: Path, monkeypatch: pytest.
     busybox.write_bytes(b"static")
     busybox.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    packed = initramfs.build(tmp_path)
+    packed = initramfs.build(tmp_path, "guest_init.sh")
     places = {name: packed.find(f"{name}\0depends=".encode()) for name in depends}
     assert places.pop("spare") == -1
     assert sorted(places, key=places.__getitem__) in (
@@ -86,7 +92,7 @@ def test_busybox_with_libraries_is_refused(tmp_path: Path, monkeypatch: pytest.M
     busybox.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(VirtualMachineError, match="dynamically linked") as caught:
-        initramfs.build(tmp_path)
+        initramfs.build(tmp_path, "guest_init.sh")
     assert caught.value.hint == "apt-get install busybox-static"
 
 

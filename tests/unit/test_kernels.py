@@ -1,0 +1,104 @@
+"""Which kernel is chosen, and what is installed, without starting any."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebpf_lab.errors import MissingFeature, VirtualMachineError
+from ebpf_lab.host.answers import Answer, Feature
+from ebpf_lab.notebook import kernels
+from ebpf_lab.vm import initramfs
+from ebpf_lab.vm.jupyter import files
+
+NO_KPROBES = Feature("kprobe", Answer.NO, "CONFIG_KPROBES is not set", "")
+
+
+def test_local_kernel_is_taken_where_it_can_trace_everything() -> None:
+    choice = kernels.choose(lambda: None, lambda kernel: VirtualMachineError("not asked for"))
+    assert (choice.name, choice.complete) == (kernels.LOCAL, True)
+
+
+def test_machine_is_taken_where_the_local_kernel_lacks_something() -> None:
+    choice = kernels.choose(lambda: NO_KPROBES, lambda kernel: None)
+    assert (choice.name, choice.complete) == (kernels.MACHINE, True)
+    assert choice.why == (
+        "this machine's kernel lacks kprobe (CONFIG_KPROBES is not set);"
+        " a virtual machine with Linux 6.12 has it"
+    )
+
+
+def test_reason_is_said_where_neither_will_do() -> None:
+    lacking = VirtualMachineError("busybox is not installed", hint="apt-get install busybox-static")
+    choice = kernels.choose(lambda: NO_KPROBES, lambda kernel: lacking)
+    assert (choice.name, choice.complete) == (kernels.LOCAL, False)
+    assert choice.why.endswith(
+        "there can be no virtual machine (busybox is not installed: apt-get install busybox-static)"
+    )
+
+
+def test_specifications_start_this_python(tmp_path: Path) -> None:
+    local, machine = kernels.install(tmp_path, tmp_path / "course")
+    assert json.loads((local / "kernel.json").read_text())["argv"][0] == sys.executable
+    specification = json.loads((machine / "kernel.json").read_text())
+    assert specification["display_name"] == "eBPF Lab (VM)"
+    assert specification["argv"][-2:] == ["--writable", str(tmp_path / "course")]
+    # A Jupyter of another environment would hide a kernel whose provisioner it does not have.
+    assert specification["metadata"] == {}
+
+
+def test_other_kernel_series_has_a_specification_of_its_own(tmp_path: Path) -> None:
+    _, machine = kernels.install(tmp_path, None, "6.1")
+    assert machine.name == "ebpf-lab-vm-6.1"
+    specification = json.loads((machine / "kernel.json").read_text())
+    assert specification["display_name"] == "eBPF Lab (VM, Linux 6.1)"
+    assert specification["argv"][-2:] == ["--kernel", "6.1"]
+
+
+def test_chosen_kernel_takes_the_place_of_python(tmp_path: Path) -> None:
+    *_, machine = kernels.install(tmp_path, None)
+    kernels.make_default(tmp_path, kernels.MACHINE)
+    taken = json.loads((tmp_path / "share/jupyter/kernels/python3/kernel.json").read_text())
+    assert taken == json.loads((machine / "kernel.json").read_text())
+
+
+def test_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "share").write_text("a file")
+    with pytest.raises(MissingFeature, match="kernel specification ebpf-lab cannot be written"):
+        kernels.install(tmp_path, None)
+
+
+def test_files_come_with_the_links_that_lead_to_them(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/file-1.2").write_bytes(b"content")
+    (tmp_path / "real/file").symlink_to("file-1.2")
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    entries = {f"/{entry.path}": entry for entry in files.entries([f"{tmp_path}/linked/file"])}
+    assert entries[f"{tmp_path}/linked"].content == bytes(tmp_path / "real")
+    assert entries[f"{tmp_path}/real/file"].content == b"file-1.2"
+    assert entries[f"{tmp_path}/real/file-1.2"].content == b"content"
+    assert entries[str(tmp_path)].mode == initramfs.DIRECTORY
+    assert list(entries).index(str(tmp_path)) < list(entries).index(f"{tmp_path}/real")
+
+
+def test_changed_file_shows(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("1")
+    before = files.state([str(path)])
+    assert files.state([str(path)]) == before
+    os.utime(path, (1, 1))
+    assert files.state([str(path)]) != before
+    path.unlink()
+    assert files.state([str(path)]) == [(str(path), -1, -1)]
+
+
+def test_recorded_files_are_enough_to_name_the_interpreter_and_its_loader() -> None:
+    needed = files.record(["json"], files.environment() | {"PATH": os.environ["PATH"]})
+    assert sys.executable in needed.files
+    assert os.path.realpath(sys.executable) in needed.code
+    assert any("/ld-" in path for path in needed.files)
+    assert all(os.path.isfile(path) for path in needed.files)
