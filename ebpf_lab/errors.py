@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 import traceback
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,36 @@ class Mark:
     column: int = 0
     length: int = 1
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One step of the way to an error, as the verifier knew it.
+
+    Attributes
+    ----------
+    line, column : int
+        In the learner's text; 0 where it is not known.
+    insn : int
+        The instruction's number.
+    code : str
+        The instruction: ``r0 += r6``.
+    text : str
+        The C line.
+    register : str
+        The register that it changes or looks at.
+    before, after : str
+        What the register held, in words; "" where the log does not say.
+    """
+
+    line: int
+    column: int
+    insn: int
+    code: str
+    text: str
+    register: str
+    before: str
+    after: str
 
 
 class LabError(Exception):
@@ -90,7 +124,8 @@ class LabError(Exception):
                 lines.append(" " * len(prefix) + mark.note)
         lines += _labelled("why", self.why) + _labelled("fix", self.hint)
         if self.log:
-            lines.append(f"  ({len(self.log.splitlines())} log lines omitted: err.log)")
+            omitted = self.log.count("\n") + (not self.log.endswith("\n"))
+            lines.append(f"  ({omitted} log lines omitted: err.log)")
         return "\n".join(lines)
 
     def block(self) -> str:
@@ -120,7 +155,41 @@ class CompileError(LabError):
 
 
 class VerifierRejected(LabError):
-    """The kernel's verifier refused a program."""
+    """The kernel's verifier refused a program.
+
+    Parameters
+    ----------
+    rule : str
+        The rule that it broke: "null check", "map value bounds"; "" for one that is not known.
+    steps : tuple of PathStep
+        How it came to that.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: tuple[Mark, ...] = (),
+        why: str = "",
+        hint: str = "",
+        log: str = "",
+        rule: str = "",
+        steps: tuple[PathStep, ...] = (),
+    ) -> None:
+        super().__init__(what, where=where, why=why, hint=hint, log=log)
+        self.rule = rule
+        self.steps = steps
+
+    @property
+    def path(self) -> pd.DataFrame:
+        """The steps that led to the error, one a row, with the columns of :class:`PathStep`.
+
+        Where the error is about a value, these are the steps that made, moved and checked it.
+        """
+        import pandas as pd
+
+        names = [field.name for field in fields(PathStep)]
+        return pd.DataFrame([astuple(step) for step in self.steps], columns=names)
 
 
 class AttachError(LabError):

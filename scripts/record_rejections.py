@@ -1,8 +1,9 @@
-"""Record in ``tests/data/verifier`` what verifiers say of the programs in ``bpf_snippets/rejected``.
+"""Record what verifiers say of the programs in ``bpf_snippets/rejected`` and in ``tests/data/found``.
 
-The running kernel is recorded, or those named by ``--kernel``, in virtual machines.  A kernel's folder gets
-two files for each program that it rejects: ``NAME.log``, the verifier's log of level 2 (compressed when
-long), and ``NAME.lines``, the object's line records: instruction, line and column.
+The running kernel is recorded, or those named by ``--kernel``, in virtual machines.  A kernel's folder, in
+``tests/data/verifier`` or ``tests/data/found``, gets two files for each program that it rejects:
+``NAME.log``, the verifier's log of level 2 (compressed when long), and ``NAME.lines``, the object's line
+records: instruction, line and column.
 """
 
 from __future__ import annotations
@@ -25,24 +26,35 @@ from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.snippets import Snippet
 
 _ROOT = Path(__file__).parent.parent
-_KEPT = _ROOT / "tests" / "data" / "verifier"
+_GALLERY = _ROOT / "tests" / "data" / "verifier"
+_FOUND = _ROOT / "tests" / "data" / "found"
 _LONG = 100_000
 
 
 def record(directory: Path, names: list[str]) -> None:
     """Write into ``directory`` what the running kernel says of the programs named, or of all."""
-    for name in [f"rejected/{name}" for name in names] or snippets.names("rejected"):
-        for kept in directory.glob(f"{Path(name).name}.*"):
+    for snippet in _programs(directory.parent, names):
+        name = Path(snippet.name).name
+        for kept in directory.glob(f"{name}.*"):
             kept.unlink()
-        snippet = snippets.load(name)
         lacking = [need for need in snippet.needs if probe(need).answer is not Answer.YES]
         if lacking:
             print(f"{name}: not here, for want of {lacking[0]}", flush=True)
             continue
-        error = _record(snippet, directory / Path(name).name)
+        error = _record(snippet, directory / name)
         assert snippet.rejection is not None
         failure = snippet.rejection.failure(error, platform.release())
         print(f"{name}: {error.what if error else 'accepted'}{failure and f'  <- {failure}'}", flush=True)
+
+
+def _programs(collection: Path, names: list[str]) -> list[Snippet]:
+    if collection == _GALLERY:
+        return [
+            snippets.load(name)
+            for name in [f"rejected/{name}" for name in names] or snippets.names("rejected")
+        ]
+    paths = [collection / f"{name}.c" for name in names] or sorted(collection.glob("*.c"))
+    return [snippets.parse(path.read_text(), path.stem) for path in paths]
 
 
 def _record(snippet: Snippet, stem: Path) -> LabError | None:
@@ -77,6 +89,7 @@ def main() -> None:
     """Record each kernel into its folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", action="append", help="boot it, and record it (default: the one here)")
+    parser.add_argument("--found", action="store_true", help="the programs in tests/data/found")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="programs (default: all), null_check_missing.bcc"
@@ -86,7 +99,7 @@ def main() -> None:
         record(options.into, options.names)
         return
     for kernel in options.kernel or [".".join(platform.release().split(".")[:2])]:
-        directory = _KEPT / kernel
+        directory = (_FOUND if options.found else _GALLERY) / kernel
         directory.mkdir(exist_ok=True)
         here = [sys.executable, __file__, "--into", str(directory), *options.names]
         machine = [sys.executable, "-m", "ebpf_lab.vm", "--kernel", kernel, "--writable", str(directory)]

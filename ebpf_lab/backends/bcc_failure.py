@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ebpf_lab.backends.bcc_log import CELL
 from ebpf_lab.backends.bcc_process import LoadAnswer
@@ -13,7 +14,7 @@ from ebpf_lab.backends.bcc_text import BccText
 from ebpf_lab.backends.known import BccKnown
 from ebpf_lab.backends.unsupported import map_refused, require
 from ebpf_lab.diagnose import clang, verifier
-from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, UsageProblem
+from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, UsageProblem, VerifierRejected
 from ebpf_lab.host import privileges
 from ebpf_lab.source.spec import Program, ProgramSpec
 
@@ -48,7 +49,7 @@ _IN_BCC = (
 )
 _NO_ADDRESS = re.compile(r"R(\d+) invalid mem access '(?:scalar|inv)'")
 _NO_GLOBALS = (
-    "bcc has no global variables",
+    "bcc has no global variables, nor constants that do not fit into instructions",
     "BPF_ARRAY(name, u64, 1), and name.lookup(&zero) for its only element",
 )
 _MAP_HELPER = re.compile(
@@ -109,25 +110,28 @@ def not_verified(program: Program, answer: LoadAnswer, spec: ProgramSpec) -> Lab
 
 def rejected(
     program: Program, answer: LoadAnswer, log: str, places: Sequence[verifier.Place], spec: ProgramSpec
-) -> LabError:
+) -> VerifierRejected:
     """The error for a program that the verifier refused; ``log`` and ``places`` are in the text's terms."""
-    error = _in_bcc_words(
-        verifier.rejected(
-            log,
-            function=program.function,
-            text=spec.text,
-            files=(CELL,),
-            places=places,
-            definition=program.line,
-            otherwise=os.strerror(answer.errno),
-        )
+    error = verifier.rejected(
+        log,
+        function=program.function,
+        text=spec.text,
+        files=(CELL,),
+        places=places,
+        definition=program.line,
+        otherwise=os.strerror(answer.errno),
     )
+    _in_bcc_words(error)
     if _LIBBPF_ONLY.search(error.hint):
         error.hint = f"in the libbpf dialect: {error.hint}"
     if _reads_global(error.what, log):
         error.why, error.hint = _NO_GLOBALS
-    elif called := next(filter(None, (_MAP_HELPER.search(mark.text) for mark in error.where)), None):
+    elif error.where and (called := _MAP_HELPER.search(error.where[-1].text)):
         error.why, error.hint = _map_by_address(called)
+    else:
+        return error
+    # What the verifier knows of an address that there is none of is no help.
+    error.where = (replace(error.where[-1], note=""),) if error.where else ()
     return error
 
 

@@ -14,7 +14,7 @@ from ebpf_lab.backends.libbpf_object import LoadFailed
 from ebpf_lab.backends.unsupported import map_marks, map_refused, require
 from ebpf_lab.diagnose.verifier import Place, rejected
 from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature, UsageProblem
-from ebpf_lab.host import kallsyms, privileges
+from ebpf_lab.host import kallsyms, kernel_types, privileges
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
 from ebpf_lab.source.probe import Probe
@@ -79,6 +79,7 @@ def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: byte
         files=(clang.CELL,),
         places=places(elf, name),
         definition=program.line if program else 0,
+        fields=kernel_types.fields,
         otherwise=os.strerror(failed.code),
     )
 

@@ -1,39 +1,23 @@
-"""What the kernel's verifier said about a program it refused, in the learner's own lines.
-
-The log is a walk through the program: ``; C line @ file:line``, then the instructions of that line with the
-state that the verifier knows; the last of them is followed by what is wrong with it.  Kernels before 6.10
-print the C line only; the object's own line records then say which line it is.
-"""
+"""What the kernel's verifier said about a program it refused, in the learner's own lines."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from ebpf_lab.diagnose import rules
+from ebpf_lab.diagnose.about_flow import Fields
+from ebpf_lab.diagnose.explain import explain
+from ebpf_lab.diagnose.expressions import Code
+from ebpf_lab.diagnose.report import Report, ReportPlace
+from ebpf_lab.diagnose.verifier_log import Step, is_complete, read
 from ebpf_lab.errors import Mark, VerifierRejected
 
-_END = re.compile(r"processed \d+ insns")
-_STATISTICS = re.compile(r"(?:verification time|stack depth|processed) ")
-_STEP = re.compile(r"\s*(\d+): ")
-_SOURCE = re.compile(r"; (?P<text>.*?)(?: @ (?P<file>[^\s@]+):(?P<line>\d+))?")
-# What the walk prints besides steps: states, jumps, bookkeeping.
-_PASSING = re.compile(
-    r"\s|;|from \d|func#|func '|arg#\d+ reference type|reg type unsupported for arg#|Validating "
-    r"|cur state:|old state:|mark_precise|last_idx|regs=|parent |propagating"
-    r"|caller|callee|returning from|to caller|R\d+(?:_\w+)?=|frame\d"
-)
-_JUMPED = re.compile(r"from (\d+) to \d+")
-# A program's end belongs to its closing brace, or to the macro that wraps it (BPF_PROG, BPF_KPROBE, …).
-_END_OF_ALL = re.compile(r"\}(?: *//.*)?|[\w *]*\bBPF_\w+\(.*")
-_INSTRUCTION = re.compile(r"\binsn (\d+)")
-# The verifier gave up somewhere; what keeps it busy is the loop that it was last in.
+__all__ = ["Place", "is_complete", "rejected", "with_walk"]
+
 _GAVE_UP = re.compile(r"program is too large|jumps is too complex")
-# What is counted for the program as a whole, after the walk.
-_OVERALL = re.compile(r"combined stack size")
-_LOOP = re.compile(r"; .*\b(?:for|while)\b")
-_ALLOCATED = re.compile(r"\balloc_insn=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +41,6 @@ class Place:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """The end of a verifier log.
-
-    Attributes
-    ----------
-    error : str
-        What is wrong, in the kernel's words; "" when the log does not say.
-    instruction : int
-        The instruction that it is about, -1 when unknown.
-    line : int
-        Its C line as far as the log tells, 0 when it does not.
-    source : str
-        The C line's text in the log.
-    allocated : int
-        The instruction that acquired an unreleased reference, -1 if it is not about one.
-    """
-
-    error: str = ""
-    instruction: int = -1
-    line: int = 0
-    source: str = ""
-    allocated: int = -1
-
-
-def is_complete(log: str) -> bool:
-    """Whether the end of the log is there: a log that does not fit loses it on kernels before 6.4."""
-    return any(_END.match(line) for line in log[-4096:].splitlines())
-
-
 def with_walk(log: str, beginning: str) -> str:
     """A log without its walk, and before it the walk's beginning where that tells something.
 
@@ -103,45 +57,6 @@ def with_walk(log: str, beginning: str) -> str:
     return f"{beginning.rpartition(chr(10))[0]}\n{log}" if _GAVE_UP.search(log) else log
 
 
-def parse(log: str, files: Collection[str] = ()) -> Rejection:
-    """Read the end of a verifier log, whatever its shape: a damaged one yields less, never an error.
-
-    Parameters
-    ----------
-    log : str
-        The log of one program.
-    files : collection of str
-        Base names of the learner's text; C lines of other files are passed over.
-    """
-    lines = log.splitlines()
-    end = next((at for at in range(len(lines) - 1, -1, -1) if _END.match(lines[at])), len(lines))
-    first = end
-    error = ""
-    # The first line behind the last step is the most telling one: a summary may follow it.
-    while first > 0 and not _STEP.match(lines[first - 1]):
-        first -= 1
-        line = lines[first]
-        if line and not _PASSING.match(line) and not _STATISTICS.match(line):
-            error = line.strip()
-    at = first - 1
-    instruction = _step(lines[at]) if at >= 0 else -1
-    if named := _INSTRUCTION.search(error):
-        instruction = _number(named[1])
-        at = next((place for place in range(at, -1, -1) if _step(lines[place]) == instruction), -1)
-    elif _GAVE_UP.search(error):
-        at = next((place + 1 for place in range(at, -1, -1) if _LOOP.match(lines[place])), at)
-        instruction = -1
-    elif _OVERALL.match(error):
-        at = instruction = -1
-    allocated = _ALLOCATED.search(error)
-    source, line_number = _source(lines, at, files)
-    if _END_OF_ALL.fullmatch(source) and (left := _left_at(lines, at)) >= 0:
-        # Every path ends there: the line that left for it says which one this is about.
-        instruction = _step(lines[left])
-        source, line_number = _source(lines, left, files)
-    return Rejection(error, instruction, line_number, source, _number(allocated[1]) if allocated else -1)
-
-
 def rejected(
     log: str,
     *,
@@ -151,6 +66,7 @@ def rejected(
     places: Sequence[Place] = (),
     definition: int = 0,
     otherwise: str = "",
+    fields: Fields | None = None,
 ) -> VerifierRejected:
     """The error to raise for a program that the verifier refused.
 
@@ -170,89 +86,87 @@ def rejected(
         The line of the program's definition, 0 when unknown: what an error is about that names no other.
     otherwise : str
         What to say when the log names no error.
+    fields : callable, optional
+        What the running kernel's structs have.
     """
-    found = parse(log, files)
-    error = found.error or otherwise or "the verifier refused it without naming an error"
-    lines = text.splitlines()
-    marks: list[Mark] = []
-    if found.allocated >= 0 and (place := _covering(places, found.allocated)):
-        marks.append(_mark(lines, place.line, place.column, "acquired here"))
-    line, column = _position(found, lines, places)
-    line = line or definition
-    if line:
-        marks.append(_mark(lines, line, column, ""))
-    cause = rules.of_rejection(error, text, lines[line - 1] if 0 < line <= len(lines) else "")
+    found, code = read(log, files), Code(text)
+    what = found.error or otherwise or "the verifier refused it without naming an error"
+    made = explain(found, code, _Places(code, places).locate, definition=definition, fields=fields)
+    if found.report is not None:
+        what = found.error or found.report.problem
+        made.why, made.hint = found.report.reason or made.why, found.report.suggestion
+        made.marks = _reported(found.report, code, files) or made.marks
     return VerifierRejected(
-        f"{function}: {error}", where=tuple(marks), why=cause.why, hint=cause.hint, log=log
+        f"{function}: {what}",
+        where=tuple(made.marks),
+        why=made.why,
+        hint=made.hint,
+        log=log,
+        rule=made.rule,
+        steps=tuple(made.steps),
     )
 
 
-def _step(line: str) -> int:
-    match = _STEP.match(line)
-    return _number(match[1]) if match else -1
+class _Places:
+    """From steps to the learner's lines."""
+
+    def __init__(self, code: Code, places: Sequence[Place]) -> None:
+        self._code = code
+        self._places = places
+        self._known: dict[tuple[int, object], tuple[int, int]] = {}
+
+    def locate(self, step: Step) -> tuple[int, int]:
+        """Line and column, (0, 0) when unknown."""
+        key = (step.instruction, step.comment)
+        if key not in self._known:
+            self._known[key] = self._find(step)
+        return self._known[key]
+
+    def _find(self, step: Step) -> tuple[int, int]:
+        place, comment = self._covering(step.instruction), step.comment
+        if place is not None and step.code.startswith("<invalid "):
+            # What libbpf put in its place took the C line with it.
+            return place.line, place.column
+        if comment is not None and comment.line:
+            if place is None or place.line != comment.line:
+                place = self._first_on_line.get(comment.line)
+            return comment.line, place.column if place else 0
+        if comment is not None:
+            if place is None or place.text.strip() != comment.text:
+                place = self._first_with_text.get(comment.text)
+            if place is None:
+                same = self._lines_with_text.get(comment.text, [])
+                return (same[0], 0) if len(same) == 1 else (0, 0)
+        return (place.line, place.column) if place else (0, 0)
+
+    def _covering(self, instruction: int) -> Place | None:
+        """The record for an instruction: the last one that begins at it or before."""
+        before = [place for place in self._places if 0 <= place.instruction <= instruction]
+        return max(before, key=lambda place: place.instruction, default=None)
+
+    @cached_property
+    def _first_on_line(self) -> dict[int, Place]:
+        return {place.line: place for place in reversed(self._places)}
+
+    @cached_property
+    def _first_with_text(self) -> dict[str, Place]:
+        return {place.text.strip(): place for place in reversed(self._places)}
+
+    @cached_property
+    def _lines_with_text(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, line in enumerate(self._code.lines, 1):
+            found.setdefault(line.strip(), []).append(number)
+        return found
 
 
-def _number(digits: str) -> int:
-    return int(digits[:9])
+def _reported(report: Report, code: Code, files: Collection[str]) -> list[Mark]:
+    """The marks of the kernel's own report, as far as they are in the learner's text."""
 
+    def marked(place: ReportPlace) -> list[Mark]:
+        known = place.line and (not files or os.path.basename(place.file) in files)
+        return [code.mark(place.line, place.column, "statement", place.text)] if known else []
 
-def _source(lines: Sequence[str], at: int, files: Collection[str]) -> tuple[str, int]:
-    """Text and number of the C line that the step at ``lines[at]`` belongs to."""
-    for line in reversed(lines[: max(at, 0)]):
-        match = _SOURCE.fullmatch(line)
-        if match and (match["file"] is None or not files or match["file"].rpartition("/")[2] in files):
-            text, number = match["text"].strip(), _number(match["line"] or "0")
-            # Line 0 is code that the compiler added.
-            if text and (number or match["file"] is None):
-                return text, number
-    return "", 0
-
-
-def _left_at(lines: Sequence[str], at: int) -> int:
-    """Where the walk jumped to the C line of the step at ``lines[at]``, -1 when it went straight there."""
-    number, begun = _step(lines[at]), False
-    for place in range(at - 1, -1, -1):
-        line = lines[place]
-        if jumped := _JUMPED.match(line):
-            wanted = _number(jumped[1])
-            return next((each for each in range(place - 1, -1, -1) if _step(lines[each]) == wanted), -1)
-        if _SOURCE.fullmatch(line):
-            begun = True
-        elif (step := _step(line)) >= 0:
-            if step != number and begun:
-                return place if " goto " in line else -1
-            number = step
-    return -1
-
-
-def _position(found: Rejection, lines: Sequence[str], places: Sequence[Place]) -> tuple[int, int]:
-    place = _covering(places, found.instruction)
-    if found.line:
-        if place is None or place.line != found.line:
-            place = next((each for each in places if each.line == found.line), None)
-        return found.line, place.column if place else 0
-    if found.source:
-        if place is None or place.text.strip() != found.source:
-            place = next((each for each in places if each.text.strip() == found.source), None)
-        if place is None:
-            same = [number for number, line in enumerate(lines, 1) if line.strip() == found.source]
-            return (same[0], 0) if len(same) == 1 else (0, 0)
-    return (place.line, place.column) if place else (0, 0)
-
-
-def _covering(places: Sequence[Place], instruction: int) -> Place | None:
-    """The record for an instruction: the last one that begins at it or before."""
-    before = [place for place in places if 0 <= place.instruction <= instruction]
-    return max(before, key=lambda place: place.instruction, default=None)
-
-
-def _mark(lines: Sequence[str], line: int, column: int, note: str) -> Mark:
-    text = lines[line - 1] if 0 < line <= len(lines) else ""
-    if not column or column > len(text):
-        return Mark(line, text, note=note)
-    # The record names one point, often an operator: the statement around it is what the learner wrote.
-    start = max(text.rfind(mark, 0, column - 1) for mark in ";{}") + 1
-    ends = [place for mark in ";{}" if (place := text.find(mark, column - 1)) >= 0]
-    statement = text[start : min(ends, default=len(text))]
-    start += len(statement) - len(statement.lstrip())
-    return Mark(line, text, start + 1, max(len(statement.strip()), 1), note)
+    at = [mark for place in report.at for mark in marked(place)]
+    way = [mark for place in report.path for mark in marked(place)]
+    return [*dict.fromkeys(way), *at] if at else []

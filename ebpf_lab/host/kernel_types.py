@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -57,6 +58,36 @@ def size_of(struct: str) -> int:
         There is no such struct.
     """
     return _kernel().type(_struct(struct)).size_or_type
+
+
+def fields(struct: str, path: Sequence[str] = ()) -> list[str] | None:
+    """Names of the members of a struct or union, None when the kernel has no such one.
+
+    Parameters
+    ----------
+    struct : str
+    path : sequence of str
+        Members that lead to the one that is asked about, from the struct on, through pointers and arrays.
+
+    Raises
+    ------
+    MissingFeature
+        The kernel has no BTF.
+    """
+    btf = _kernel()
+    found = btf.find(Kind.STRUCT, struct)
+    found = btf.find(Kind.UNION, struct) if found is None else found
+    if found is None:
+        return None
+    for name in path:
+        members = _members(btf, found)
+        if name not in members:
+            return []
+        found = _plain(btf, members[name][1])
+        while (head := btf.type(found)).kind in (Kind.PTR, Kind.ARRAY):
+            (element,) = btf.words(found, 12, 1) if head.kind == Kind.ARRAY else (head.size_or_type,)
+            found = _plain(btf, element)
+    return list(_members(btf, found))
 
 
 @cache

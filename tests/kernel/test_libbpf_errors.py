@@ -111,6 +111,54 @@ def test_the_fix_mends_what_does_not_compile(name: str, old: str, new: str) -> N
     load(text.replace(old, new)).close()
 
 
+@pytest.mark.parametrize(
+    ("types", "read", "why"),
+    [
+        (
+            "struct task_struct___o { long state; };",
+            "struct task_struct___o *task = (void *)bpf_get_current_task();"
+            " return BPF_CORE_READ(task, state);",
+            "struct task_struct of this kernel has no field state; it has __state",
+        ),
+        (
+            "struct sched_entity___o { u64 vruntme; };"
+            " struct task_struct___o { struct sched_entity___o se; };",
+            "struct task_struct___o *task = (void *)bpf_get_current_task();"
+            " return BPF_CORE_READ(task, se.vruntme);",
+            "struct task_struct's se of this kernel has no field vruntme; it has vruntime",
+        ),
+        (
+            "struct pid___o { struct pid *level; };",
+            "struct pid___o *pid = (void *)ctx[0]; return (long)BPF_CORE_READ(pid, level);",
+            "level is of another type in struct pid of this kernel",
+        ),
+        (
+            "struct no_such_struct___o { int field; };",
+            "struct no_such_struct___o *none = (void *)ctx[0]; return BPF_CORE_READ(none, field);",
+            "this kernel has no struct no_such_struct",
+        ),
+        (
+            "enum bpf_map_type___o { BPF_MAP_TYPE_NONE_SUCH = 4000 };",
+            "return bpf_core_enum_value(enum bpf_map_type___o, BPF_MAP_TYPE_NONE_SUCH);",
+            "enum bpf_map_type of this kernel has no BPF_MAP_TYPE_NONE_SUCH",
+        ),
+    ],
+    ids=["name", "inner", "type", "struct", "enumerator"],
+)
+def test_what_this_kernels_types_lack(types: str, read: str, why: str) -> None:
+    text = (
+        '#include "vmlinux.h"\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n'
+        "#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)\n"
+        f"{types}\n#pragma clang attribute pop\n"
+        f'SEC("raw_tp/sys_enter")\nint produce(u64 *ctx)\n{{\n    {read}\n}}\n'
+    )
+    error = error_of(text)
+    assert isinstance(error, VerifierRejected)
+    assert error.rule == "relocation"
+    assert error.why.startswith(why)
+    assert error.where[-1].line == 10
+
+
 def test_a_log_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (CASES / "verifier" / "stack_bounds.c").read_text()
     monkeypatch.setattr(libbpf_object, "LOG_SIZE", 1000)

@@ -108,7 +108,7 @@ class TestVerifier:
 
     def test_lines_of_the_disassembly(self, version: str) -> None:
         log, lines = self.refused(version, "verifier_null")
-        assert lines == [6]
+        assert lines == [5, 6]
         assert log.count("; event->pid = args->dfd; @ cell.c:6\n") == 1
         assert "main.c" not in log
         assert "//~" not in log

@@ -1,5 +1,5 @@
 // reject: infinite loop detected at insn \d+|back-edge
-// line:   8
+// line:   7
 SEC("raw_tracepoint/sys_enter")
 int forever(void *ctx)
 {

@@ -7,3 +7,4 @@ int beyond(void *ctx)
     bpf_get_current_comm(comm, 32);
     return comm[0];
 }
+// fix:    sizeof(comm) in place of 32

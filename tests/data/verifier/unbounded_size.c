@@ -1,6 +1,6 @@
 // reject: R2 min value is negative, either use unsigned or 'var &= const'
 // line:   9
-// fix:    make it unsigned and compare it with the size of the memory first
+// fix:    if (size < 0 || size > 64) return 0;
 SEC("tracepoint/syscalls/sys_enter_write")
 int copy(struct trace_event_raw_sys_enter *ctx)
 {

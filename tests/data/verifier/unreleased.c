@@ -1,6 +1,6 @@
 // reject: Unreleased reference id=\d+ alloc_insn=\d+
 // line:   16
-// fix:    bpf_ringbuf_submit() or bpf_ringbuf_discard() before each return
+// fix:    bpf_ringbuf_discard(event, 0);
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 4096);
