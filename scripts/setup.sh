@@ -202,7 +202,8 @@ unpack_headers() { # PACKAGE that depends on the headers
 # .venv/lab-installed says what is installed: a hash of what decides it, and the extras.
 want_environment() { # "", "lab" or "lab,test"
     extras=$1
-    hash=$({ printf '%s\n' "$root" && cat "$root/pyproject.toml"; } | sha256sum | cut -d ' ' -f 1)
+    hash=$({ printf '%s\n' "$root" && cat "$root/pyproject.toml" "$root/tests/constraints.txt"; } | sha256sum |
+        cut -d ' ' -f 1)
     if as_user "$venv/bin/python" -c '' 2>/dev/null && [ -e "$venv/lab-installed" ]; then
         read -r had_hash had_extras <"$venv/lab-installed" || true
         # Extras only ever grow by one at the end, so a longer list holds a shorter one.
@@ -223,8 +224,10 @@ want_environment() { # "", "lab" or "lab,test"
         step "making .venv with $("$python" --version)" as_user "$python" -m venv --clear "$venv" ||
             die "the virtual environment could not be made" "may ${user:-$(id -un)} write to $venv?"
     fi
-    step "installing Python packages into .venv${extras:+ ($extras)}" as_user "$venv/bin/python" -m pip install \
-        --disable-pip-version-check --progress-bar off --editable "$root${extras:+[$extras]}" ||
+    # The tests run with the same versions everywhere; a learner gets the newest of what pyproject.toml allows.
+    set -- --disable-pip-version-check --progress-bar off --editable "$root${extras:+[$extras]}"
+    case $extras in *test*) set -- --constraint "$root/tests/constraints.txt" "$@" ;; esac
+    step "installing Python packages into .venv${extras:+ ($extras)}" as_user "$venv/bin/python" -m pip install "$@" ||
         die "pip could not install the packages" "is the network there? pip's own words are above"
     # shellcheck disable=SC2016 # its arguments
     as_user sh -c 'printf "%s %s\n" "$2" "$3" >"$1"' sh "$venv/lab-installed" "$hash" "$extras"
