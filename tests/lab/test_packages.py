@@ -1,0 +1,35 @@
+"""The Python packages that ``./lab test`` installs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from support.machine import ROOT
+
+
+def needed(name: str, extras: tuple[str, ...] = ()) -> dict[str, str]:
+    """Versions by name: a package's as it is installed here, and of all that it requires in turn."""
+    found: dict[str, str] = {}
+    todo = [(name, extras)]
+    while todo:
+        name, extras = todo.pop()
+        if (key := canonicalize_name(name)) in found:
+            continue
+        found[key] = importlib.metadata.version(name)
+        for requirement in map(Requirement, importlib.metadata.requires(name) or []):
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+                todo.append((requirement.name, tuple(requirement.extras)))
+    return found
+
+
+def test_they_are_of_the_versions_that_are_locked() -> None:
+    lines = (ROOT / "tests/constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    installed = needed("ebpf-lab", ("lab", "test"))
+    del installed["ebpf-lab"]
+    assert len(installed) > 80
+    assert set(installed) <= set(pins), "lock what is new: scripts/lock.py"
+    assert {name: pins[name] for name in installed} == installed
