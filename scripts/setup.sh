@@ -25,6 +25,10 @@ die() { # WHAT [HINT]
     exit 1
 }
 
+may_be_root() {
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"

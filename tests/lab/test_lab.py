@@ -54,7 +54,11 @@ def test_help_names_every_verb() -> None:
 
 
 def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
-    running = "is running" in lab("start", "--no-browser").stderr
+    first = lab("start", "--no-browser").stderr
+    running = "is running" in first
+    assert running or re.search(
+        r"^lab: notebooks run in (ebpf-lab|ebpf-lab-vm): this machine's", first, re.MULTILINE
+    )
     again = lab("start", "--no-browser")
     try:
         assert "is running" in again.stderr
@@ -65,6 +69,11 @@ def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
         base, token = address.split("lab?")
         with urllib.request.urlopen(f"{base}api/contents?{token}") as answer:
             served = {entry["name"] for entry in json.load(answer)["content"]}
+        with urllib.request.urlopen(f"{base}api/kernelspecs?{token}") as answer:
+            specifications = json.load(answer)["kernelspecs"]
+        names = {name: entry["spec"]["display_name"] for name, entry in specifications.items()}
+        assert (names["ebpf-lab"], names["ebpf-lab-vm"]) == ("eBPF Lab", "eBPF Lab (VM)")
+        assert names["python3"].startswith("eBPF Lab")
         assert served == {path.name for path in (ROOT / "notebooks").glob("[!.]*")}
     finally:
         # One that was there before the test belongs to somebody.

@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 from ebpf_lab.errors import MissingFeature, VirtualMachineError
 from ebpf_lab.host.answers import Answer, Feature
 from ebpf_lab.notebook import kernels
+from ebpf_lab.notebook.provisioner import MachineProvisioner
 from ebpf_lab.vm import initramfs
 from ebpf_lab.vm.jupyter import files
 
@@ -64,6 +67,50 @@ def test_chosen_kernel_takes_the_place_of_python(tmp_path: Path) -> None:
     kernels.make_default(tmp_path, kernels.MACHINE)
     taken = json.loads((tmp_path / "share/jupyter/kernels/python3/kernel.json").read_text())
     assert taken == json.loads((machine / "kernel.json").read_text())
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_provisioner_prepares_first_and_passes_on_why_it_failed(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_provisioner(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setattr(KernelProvisionerFactory, "_instance", None)
+    program = (
+        f"import sys; print(*sys.argv[1:], file=open('{tmp_path}/ran', 'a')); sys.stderr.write('no room'); "
+    )
+    write_specification(tmp_path, [sys.executable, "-c", f"{program} sys.exit({status})"])
+    manager = KernelManager(kernel_name="provisioned")
+    if status:
+        with pytest.raises(RuntimeError, match="no room"):
+            manager.start_kernel()
+    else:
+        manager.start_kernel()
+        manager.shutdown_kernel(now=True)
+    assert (tmp_path / "ran").read_text().splitlines()[0] == "--prepare"
+
+
+def register_provisioner(site: Path) -> None:
+    """Install the entry point alone, as an environment may hold an older installation of the lab."""
+    information = site / "provisioned-1.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: provisioned\nVersion: 1\n")
+    (information / "entry_points.txt").write_text(
+        "[jupyter_client.kernel_provisioners]\n"
+        f"provisioned = {MachineProvisioner.__module__}:MachineProvisioner\n"
+    )
+
+
+def write_specification(data: Path, argv: list[str]) -> None:
+    specification = {
+        "argv": argv,
+        "display_name": "provisioned",
+        "language": "python",
+        "metadata": {"kernel_provisioner": {"provisioner_name": "provisioned"}},
+    }
+    (data / "kernels/provisioned").mkdir(parents=True)
+    (data / "kernels/provisioned/kernel.json").write_text(json.dumps(specification))
 
 
 def test_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
