@@ -120,7 +120,7 @@ def programs(collection: str) -> list[Snippet]:
 def cases(group: str) -> list[Case]:
     """The recorded rejections of a group."""
     collection, _, kernel = group.partition("/")
-    rules = dict(_rules((DATA / collection / "rules.txt").read_text()))
+    rules = dict(_rules((DATA / collection / "rules.txt").read_text(), kernel))
     found = []
     for snippet in programs(collection):
         stem = DATA / group / Path(snippet.name).name
@@ -163,11 +163,14 @@ def _record(stem: Path, text: str) -> tuple[str, tuple[Place, ...]]:
     return log, tuple(Place(number, line, column, lines[line - 1]) for number, line, column in records)
 
 
-def _rules(text: str) -> Iterator[tuple[str, str]]:
+def _rules(text: str, kernel: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
-        name, _, rule = line.partition(" ")
+        name, _, rules = line.partition(" ")
+        usual, *elsewhere = rules.split(";")
+        others = (each.partition(":") for each in elsewhere)
+        on = {version.strip(): rule.strip() for version, _, rule in others}
         if name and name != "#":
-            yield name, rule.strip()
+            yield name, on.get(kernel, usual.strip())
 
 
 def main() -> int:

@@ -160,9 +160,9 @@ def _walk(lines: list[str], files: Collection[str], found: Log) -> list[str]:
         first = line[:1]
         if first.isdecimal() and (match := _NUMBERED.match(line)):
             number, said = match[1], match[2]
-            if step := _STEP.fullmatch(said):
-                here, *behind = _NEXT.split(step["code"], maxsplit=1)
-                steps.append(Step(int(number), here.rstrip(), pending, step["state"] or "", comment))
+            here, *behind = _NEXT.split(said, maxsplit=1)
+            if step := _STEP.fullmatch(here):
+                steps.append(Step(int(number), step["code"].rstrip(), pending, step["state"] or "", comment))
                 pending = behind[0] if behind else ""
                 rest.clear()
             elif said.startswith("<invalid "):

@@ -143,6 +143,14 @@ def test_lines_of_headers_and_of_the_compiler_are_passed_over() -> None:
     assert comment.line == 12
 
 
+def test_a_state_that_follows_in_the_same_line() -> None:
+    # So logs of level 1 have it where the walk goes on elsewhere.
+    said = "10: (a5) if r2 < 0x10 goto pc+1 12: R2=scalar(umax=15,var_off=(0x0; 0xf)) R6=fp-16"
+    branch, after = read(f"9: (79) r2 = *(u64 *)(r7 +32) ; R2=scalar()\n{said}\n12: (bf) r1 = r6\n").steps[1:]
+    assert (branch.code, branch.after) == ("if r2 < 0x10 goto pc+1", "")
+    assert after.before == "R2=scalar(umax=15,var_off=(0x0; 0xf)) R6=fp-16"
+
+
 def test_line_records_give_the_statement() -> None:
     log = WALK.replace("bpf_tracing.h:12", "cell.c:4").replace("int x = PT_REGS_RC(ctx);", "*count += 1;")
     places = [Place(0, 3, 10, "    u64 *count = …"), Place(2, 4, 19, "    int x; *count += 1; return 0;")]
