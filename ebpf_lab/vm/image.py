@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ebpf_lab.errors import VirtualMachineError
 from ebpf_lab.vm import unpack
+from ebpf_lab.vm.alone import alone
 from ebpf_lab.vm.arch import Architecture
 from ebpf_lab.vm.packages import Progress, Suite
 
@@ -76,7 +75,7 @@ def image(kernel: str, arch: Architecture, progress: Progress) -> Image:
     directory = _directory(kernel, arch)
     directory.parent.mkdir(parents=True, exist_ok=True)
     if not directory.exists():
-        with _alone(directory.with_name(f"{kernel}.lock"), progress):
+        with alone(directory.with_name(f"{kernel}.lock"), progress, "fetching this kernel"):
             if not directory.exists():
                 _make(kernel, arch, directory, progress)
     return Image((directory / "release").read_text(), directory / "kernel", directory / "tree")
@@ -97,17 +96,6 @@ def cache() -> Path:
     # The XDG specification has relative paths ignored.
     root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
     return root / "ebpf-lab" / "vm"
-
-
-@contextmanager
-def _alone(path: Path, progress: Progress) -> Iterator[None]:
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting: another process is fetching this kernel ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _make(kernel: str, arch: Architecture, directory: Path, progress: Progress) -> None:

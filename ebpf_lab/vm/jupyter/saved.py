@@ -7,21 +7,20 @@ Kernels begin as copies of this state; they share the memory's pages until they 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
 from ebpf_lab.errors import VirtualMachineError
 from ebpf_lab.vm import initramfs, qemu
+from ebpf_lab.vm.alone import alone
 from ebpf_lab.vm.arch import Architecture, architecture
 from ebpf_lab.vm.image import Image, cache, image
 from ebpf_lab.vm.jupyter import files
@@ -32,7 +31,7 @@ WRITABLE = 3
 """Directories that can be written to: the number of devices is a part of the saved state."""
 
 _KEPT = 3
-"""Saved machines that are kept, those used last: 400 MB each."""
+"""Saved machines that are kept, those used last: 700 MB each."""
 _READY = "ready"
 _POLL_SECONDS = 0.02
 _BOOT_SECONDS = 300.0
@@ -117,7 +116,7 @@ def find(wanted: Wanted, progress: Progress) -> Saved:
     kernel = image(wanted.kernel, arch, progress)
     directory = cache() / "jupyter" / _name(wanted, arch, kernel)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(directory.parent / "lock", progress):
+    with alone(directory.parent / "lock", progress, "preparing a machine for Jupyter kernels"):
         found = _load(directory, wanted, kernel)
         if found is None:
             _make(directory, wanted, arch, kernel, progress)
@@ -129,17 +128,6 @@ def find(wanted: Wanted, progress: Progress) -> Saved:
                 )
         os.utime(directory)
     return found
-
-
-@contextmanager
-def _alone(path: Path, progress: Progress) -> Iterator[None]:
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting: another kernel's machine is being prepared ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _name(wanted: Wanted, arch: Architecture, kernel: Image) -> str:

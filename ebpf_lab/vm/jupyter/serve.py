@@ -53,6 +53,10 @@ def serve(machine: Saved, connection_file: Path, writable: Sequence[Path]) -> in
         When the machine does not begin, or crashes.
     """
     connection = json.loads(connection_file.read_text())
+    if connection.get("transport", "tcp") != "tcp":
+        raise VirtualMachineError(
+            f"a kernel in a machine is reached over tcp, not over {connection['transport']}"
+        )
     parent = _parent()
     signal.signal(signal.SIGTERM, _end)
     # Until there is a kernel to interrupt: it is not the start that the learner wants to stop.
