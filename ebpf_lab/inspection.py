@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ebpf_lab.backends.clang import CELL
+from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.errors import LabError, MissingFeature, MissingPrivilege
 from ebpf_lab.host import kallsyms, privileges
 from ebpf_lab.host.symbols import KernelSymbols
-from ebpf_lab.inside import listing
+from ebpf_lab.inside import listing, walk
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.names import Symbols
 from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.running import placed
+from ebpf_lab.source.spec import ProgramSpec
 
 _JIT_ENABLE = Path("/proc/sys/net/core/bpf_jit_enable")
 _NOBODY = 2
@@ -51,6 +55,24 @@ def jited(codes: Sequence[ProgramCode]) -> Listing:
     if any(each.hidden for each in compiled):
         raise _hidden("see the native code of a loaded program")
     return listing.of_native(compiled, _symbols(), platform.machine())
+
+
+def verifier_log(spec: ProgramSpec, level: int) -> Listing:
+    """How the verifier walks through the programs of a text, which are loaded once more for it.
+
+    Raises
+    ------
+    LabError
+        As loading does.
+    """
+    spec, places, _ = placed(spec)
+    compiled = backend_for(spec.dialect)(spec, BuildOptions(log_level=level))
+    try:
+        loaded = compiled.load(places)
+    finally:
+        compiled.close()
+    loaded.close()
+    return walk.of_logs(loaded.logs, spec.text, (CELL,))
 
 
 def _symbols() -> Symbols:

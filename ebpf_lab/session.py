@@ -294,6 +294,40 @@ class Trace:
         """
         return inspection.jited(self._loaded_codes())
 
+    def verifier_log(self, level: int = 2) -> Listing:
+        """What the kernel's verifier knew of each register on its way through the programs.
+
+        The text is compiled and loaded once more, with a log and attached to nothing, whether the trace runs,
+        has ended or was never started.
+
+        Parameters
+        ----------
+        level : int
+            2 for every path.  At 1 the verifier forgets each path that it has found to be safe, so that next
+            to nothing is left of a program that it accepts.
+
+        Returns
+        -------
+        Listing
+            A frame, shown by notebooks as a folded listing, a row for each ``step`` of the walk: ``path``
+            counts the ways that were followed to their end, ``state`` is what was printed after the step,
+            ``registers`` all that was known then (``dict``).  Instructions have other numbers than in
+            :meth:`disassembly`, which shows what became of them afterwards.  The listing's ``log`` is the
+            kernel's own text.
+
+        Raises
+        ------
+        LabError
+            The text cannot be compiled or loaded; the log is longer than 64 MiB.
+        """
+        if level not in (1, 2):
+            raise UsageProblem(f"level={level}: the verifier's log has the levels 1 and 2")
+        try:
+            return inspection.verifier_log(self.spec, level)
+        except LabError as error:
+            error.source = self.spec.text
+            raise
+
     def _loaded_codes(self) -> tuple[ProgramCode, ...]:
         with self._lock:
             if not self._codes:

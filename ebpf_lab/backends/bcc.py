@@ -5,6 +5,7 @@ bcc compiles, creates the maps and loads the programs; attaching and reading are
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from ebpf_lab.backends.bcc_compile import Compilation, compile_text
 from ebpf_lab.backends.bcc_process import LoadAnswer
 from ebpf_lab.backends.bcc_text import LOSSES, numbered
 from ebpf_lab.backends.bcc_types import WITHOUT_BTF, event_types, loaded_map, read_btf
+from ebpf_lab.backends.bcc_worker import LOG_SIZES
 from ebpf_lab.backends.common import BuildOptions
 from ebpf_lab.backends.loaded import (
     Loaded,
@@ -24,6 +26,7 @@ from ebpf_lab.backends.loaded import (
     LossCounter,
     close_all,
 )
+from ebpf_lab.backends.unsupported import log_too_long
 from ebpf_lab.diagnose.verifier import is_complete
 from ebpf_lab.errors import LabError
 from ebpf_lab.host.syscalls import MapType, ProgType
@@ -123,6 +126,8 @@ class BccCompiled:
     def _load(self, program: Program) -> LoadAnswer:
         answer = self._ask(self._compiled, program)
         if answer.fd < 0:
+            if answer.errno == errno.ENOSPC and self._options.log_level:
+                raise log_too_long(LOG_SIZES[-1])
             raise self._refused(program, answer)
         return answer
 

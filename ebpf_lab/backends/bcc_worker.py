@@ -29,7 +29,7 @@ Reply = dict[str, Any]
 # name lines of the rewritten text alone.
 _REWRITTEN_TEXT, _DISASSEMBLY = 4, 8
 # A log that does not fit makes loading fail with ENOSPC.
-_LOG_SIZES = (1 << 20, 64 << 20)
+LOG_SIZES = (1 << 20, 64 << 20)
 _ANY_ATTACH_TYPE = ctypes.c_uint(-1)
 
 
@@ -127,7 +127,7 @@ class Worker:
     def load(self, function: str, program_type: int, log_level: int) -> tuple[Reply, int]:
         """Load a program: what the verifier said, and the program's descriptor (negative: refused)."""
         lib, name = self._lib, function.encode()
-        for size in _LOG_SIZES:
+        for size in LOG_SIZES:
             log = ctypes.create_string_buffer(size)
             ctypes.set_errno(0)
             fd = lib.bcc_func_load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 
@@ -17,7 +18,8 @@ from ebpf_lab.backends.libbpf_object import (
     LoadFailed,
 )
 from ebpf_lab.backends.loaded import Loaded
-from ebpf_lab.backends.refused import log_too_long, not_in_btf, places, refusal
+from ebpf_lab.backends.refused import not_in_btf, places, refusal
+from ebpf_lab.backends.unsupported import log_too_long
 from ebpf_lab.diagnose.located import located
 from ebpf_lab.diagnose.verifier import with_walk
 from ebpf_lab.errors import LabError
@@ -117,6 +119,9 @@ class LibbpfCompiled:
 
     def _explained(self, failed: LoadFailed, targets: Mapping[str, Target]) -> LabError:
         elf = self._elf
+        wanted = failed.code == errno.ENOSPC and self._options.log_level in _WALKS
+        if wanted and self._failure(elf, targets, _STATISTICS_ONLY) is None:
+            return log_too_long(LONG_LOG_SIZE)
         if failed.logs and handover.LOSSES.encode() in elf:
             # What the verifier says must be about the learner's program: counting failed reserves looks at
             # their result, which would make an unchecked NULL pointer another error than it is.
@@ -133,8 +138,6 @@ class LibbpfCompiled:
             # keeps its beginning only.  At this level it says what is wrong, and not how it got there.
             short.logs = {name: with_walk(log, failed.logs.get(name, "")) for name, log in short.logs.items()}
             failed = short
-        elif failed.log_cut_short:
-            return log_too_long(LONG_LOG_SIZE)
         return refusal(failed, self._spec, elf)
 
     def _failure(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> LoadFailed | None:

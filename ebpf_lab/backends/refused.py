@@ -13,7 +13,7 @@ from ebpf_lab.backends import clang
 from ebpf_lab.backends.libbpf_object import LoadFailed
 from ebpf_lab.backends.unsupported import map_marks, map_refused, require
 from ebpf_lab.diagnose.verifier import Place, rejected
-from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature, UsageProblem
+from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature
 from ebpf_lab.host import kallsyms, kernel_types, privileges
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
@@ -52,15 +52,6 @@ def not_in_btf(probe: Probe, failed: LoadFailed) -> AttachError:
         what,
         why="inlined functions, and those of modules that are not loaded, are not in it",
         log=failed.messages,
-    )
-
-
-def log_too_long(size: int) -> UsageProblem:
-    """The error for a program that is accepted, and whose log would take more than ``size`` bytes."""
-    return UsageProblem(
-        f"the verifier's log is longer than {size >> 20} MiB",
-        why="the program has so many paths that each instruction was verified thousands of times",
-        hint="ask for the log of a part of it: --attach, or a smaller text",
     )
 
 

@@ -68,3 +68,12 @@ def map_marks(name: str, spec: ProgramSpec) -> tuple[Mark, ...]:
         for declared in spec.maps
         if declared.name == name and declared.line
     )
+
+
+def log_too_long(size: int) -> UsageProblem:
+    """The error for a program that is accepted, and whose log would take more than ``size`` bytes."""
+    return UsageProblem(
+        f"the verifier's log is longer than {size >> 20} MiB",
+        why="the program has so many paths that each instruction was verified thousands of times",
+        hint="ask for the log of a part of it: --attach, or a smaller text",
+    )

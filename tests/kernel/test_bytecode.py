@@ -17,9 +17,9 @@ from ebpf_lab.inside import bytecode
 _BEFORE = 3 * instruction(0xB7)
 _AFTER = 3 * instruction(0xB7) + answer(0)
 _PRINTED = re.compile(r"^(\d+): \(([0-9a-f]{2})\) ([^;\n]*?) *(?:;.*)?$", re.MULTILINE)
-_LOG = 1 << 16
-# What a kernel does not know it prints all the same, and then refuses.
-_UNKNOWN = re.compile(r"\(null\)|if \w+ (?:jmp|call|exit) ")
+_LOG, _EVERY_PATH = 1 << 16, 2
+# What a kernel does not know it prints all the same, and then refuses: older ones those of newer kernels.
+_UNKNOWN = re.compile(r"\(null\)|if \w+ (?:jmp|call|exit) |BUG_|reserved field|unknown|invalid BPF")
 
 ATOMIC = (0x00, 0x40, 0x50, 0xA0, 0x01, 0x41, 0x51, 0xA1, 0xE1, 0xF1, 0x100, 0x110)
 
@@ -34,7 +34,7 @@ def said(code: bytes) -> str:
         len(code) // 8,
         ctypes.addressof(instructions),
         ctypes.addressof(licence),
-        1,
+        _EVERY_PATH,
         _LOG,
         ctypes.addressof(log),
     )
@@ -59,6 +59,7 @@ def forms() -> Iterator[bytes]:
                     continue
                 yield instruction(code, 3, 4, offset, value)
                 yield instruction(code, 3, 0, offset, value)
+                yield instruction(code, 0, 0, offset, value)
 
 
 def test_every_form_is_written_as_by_the_kernel() -> None:
@@ -68,7 +69,7 @@ def test_every_form_is_written_as_by_the_kernel() -> None:
         code = _BEFORE + one + _AFTER
         log = said(code)
         printed = {int(at): (int(opcode, 16), text) for at, opcode, text in _PRINTED.findall(log)}
-        if 3 not in printed or _UNKNOWN.search(printed[3][1]):
+        if 3 not in printed or _UNKNOWN.search(log):
             continue
         (made,) = (each for each in bytecode.decode(code) if each.number == 3)
         opcode, expected = printed[3]
@@ -78,4 +79,4 @@ def test_every_form_is_written_as_by_the_kernel() -> None:
             different.append((one.hex(" "), expected, bytecode.text(made)))
         compared.add(opcode)
     assert not different
-    assert len(compared) > 100  # opcodes; 126 on Linux 6.18
+    assert len(compared) > 90  # opcodes; 127 on Linux 6.18

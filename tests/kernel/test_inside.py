@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import re
 import subprocess
@@ -10,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.backends import LIBBPF, each_backend
+from support.backends import BCC, LIBBPF, each_backend
 from support.texts import LIBBPF_HEAD, on_seek, seek_stream
 
 import ebpf_lab
-from ebpf_lab import inspection
+from ebpf_lab import inspection, session
+from ebpf_lab.backends import libbpf_object
+from ebpf_lab.backends.bcc_process import BccProcess, LoadAnswer
 from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.backends.loaded import Loaded
 from ebpf_lab.host import kallsyms
@@ -227,3 +230,61 @@ def test_native_code_of_the_other_architecture() -> None:
     assert made[5].target == made[7].address
     with pytest.raises(ebpf_lab.MissingFeature, match="riscv64"):
         list(native.decode(code, 0, "riscv64"))
+
+
+@each_backend
+def test_the_verifiers_walk_beside_the_c(backend: str) -> None:
+    text = seek_stream(backend, "ringbuf")
+    trace = ebpf_lab.trace(text)
+    walk = trace.verifier_log()
+    lines = text.split("\n")
+    placed = walk.dropna(subset=["line"])
+    assert len(placed) > 0.8 * len(walk)
+    assert [lines[number - 1].strip() for number in placed.line] == [each.strip() for each in placed.source]
+    assert list(walk.step) == list(range(len(walk)))
+    (reserved,) = walk.index[walk.code.str.contains("call bpf_ringbuf_reserve")]
+    assert "mem_or_null" in walk.registers[reserved]["R0"]
+    assert "R2" not in walk.registers[reserved]
+    assert "reserve" in walk.source[reserved]
+    # One path found it to be NULL, another one filled it in.
+    ways = [set(path.code) for _, path in walk[walk.step > reserved].groupby("path")]
+    assert len(ways) > 1
+    assert any(any("bpf_ringbuf_submit" in code for code in way) for way in ways)
+    assert "processed " in walk.log
+    with trace:
+        assert list(trace.verifier_log().code.str.replace(r"0x\w{12,}", "", regex=True)) == list(
+            walk.code.str.replace(r"0x\w{12,}", "", regex=True)
+        )
+
+
+@LIBBPF
+def test_a_walk_of_many_megabytes_is_told_from_its_end() -> None:
+    walk = session.prepare(snippets.load("syscall_trace.libbpf").text, seconds=1).verifier_log()
+    assert len(walk.log) > 1 << 22
+    assert len(walk) > 1000
+    assert ", the last of " in repr(walk)
+
+
+@LIBBPF
+def test_a_walk_that_is_refused_or_asked_for_wrongly() -> None:
+    trace = ebpf_lab.trace(on_seek("libbpf", "return *(int *)ctx->args[0];"))
+    with pytest.raises(ebpf_lab.VerifierRejected) as caught:
+        trace.verifier_log()
+    assert caught.value.source == trace.spec.text
+    with pytest.raises(ebpf_lab.UsageProblem, match="level=3"):
+        trace.verifier_log(3)
+
+
+@LIBBPF
+def test_a_log_that_does_not_fit_is_no_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libbpf_object, "LONG_LOG_SIZE", 1000)
+    with pytest.raises(ebpf_lab.UsageProblem, match="longer than 64 MiB"):
+        ebpf_lab.trace(seek_stream("libbpf", "ringbuf")).verifier_log()
+
+
+@BCC
+def test_a_log_that_does_not_fit_into_bccs_buffer_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = LoadAnswer(-1, errno.ENOSPC, "0: (95) exit")
+    monkeypatch.setattr(BccProcess, "load", lambda *arguments: full)
+    with pytest.raises(ebpf_lab.UsageProblem, match="longer than 64 MiB"):
+        ebpf_lab.trace(seek_stream("bcc", "ringbuf")).verifier_log()

@@ -69,6 +69,18 @@ def test_numbers_become_names() -> None:
     assert list(made.file) == ["", "", "", "help.h", "help.h", ""]
 
 
+def test_calls_of_the_kernels_own_functions() -> None:
+    tail_call, kernel_function = instruction(0x85, value=12), instruction(0x85, source=2, value=-0x40)
+    made = listing.of_bytecode(
+        [ProgramCode("f", tail_call + kernel_function, (Function("f", 0),))],
+        {0xFC0: "bpf_task_release"}.__getitem__,
+        0x1000,
+    )
+    assert list(made.code) == ["call bpf_tail_call", "call bpf_task_release"]
+    assert made.line.isna().all()
+    assert "no C lines are known" in repr(made)
+
+
 def test_what_the_kernel_hides_is_not_guessed() -> None:
     hidden = program((NativeFunction(0, b""),), 64)
     made = listing.of_bytecode([hidden], lambda address: "", 0)
