@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ebpf_lab.errors import VirtualMachineError
+from ebpf_lab.vm.arch import ARCHITECTURES
 from ebpf_lab.vm.image import KERNELS
 from ebpf_lab.vm.machine import DEFAULT_KERNEL, Machine, TimeLimit
 
@@ -20,11 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the command's exit status."""
     parser = argparse.ArgumentParser(
         prog="lab vm",
-        description="Run a command as root under a Debian kernel. It sees this machine's files; what it"
-        " writes is gone at the end. The exit status is the command's; 124 when the time limit stops it,"
-        " 125 when the machine cannot be made or crashes.",
+        description="Run a command as root under a Debian kernel. It sees this machine's files, or for"
+        " another architecture this project and programs of that architecture; what it writes is gone at the"
+        " end. The exit status is the command's; 124 when the time limit stops it, 125 when the machine"
+        " cannot be made or crashes.",
     )
     parser.add_argument("--kernel", default=DEFAULT_KERNEL, choices=KERNELS, help="default %(default)s")
+    parser.add_argument(
+        "--arch", choices=[each.machine for each in ARCHITECTURES], help="default: this machine's"
+    )
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this long"
     )
@@ -38,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
     if not command:
         parser.error("which command? for example: lab vm -- uname -r")
-    machine = Machine(kernel=parsed.kernel, cpus=parsed.cpus, memory=parsed.memory)
+    machine = Machine(kernel=parsed.kernel, cpus=parsed.cpus, memory=parsed.memory, arch=parsed.arch)
     try:
         return machine.run(command, timeout=parsed.timeout, writable=parsed.writable)
     except VirtualMachineError as error:

@@ -40,7 +40,7 @@ class Architecture:
     console: str
 
 
-_TABLE = (
+ARCHITECTURES = (
     # An old processor model: fewer features to emulate, and no mitigations to pay for. With rdrand the kernel
     # has random numbers at once; without, the first to ask for some waits seconds.
     Architecture(
@@ -73,8 +73,8 @@ def architecture(machine: str | None = None) -> Architecture:
         When the table has no such architecture.
     """
     wanted = machine or platform.machine()
-    for row in _TABLE:
+    for row in ARCHITECTURES:
         if row.machine == wanted:
             return row
-    known = ", ".join(row.machine for row in _TABLE)
+    known = ", ".join(row.machine for row in ARCHITECTURES)
     raise VirtualMachineError(f"no virtual machine is described for {wanted!r}", why=f"known are {known}")

@@ -19,7 +19,7 @@ share() { # TAG DIRECTORY OPTIONS
     mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$3" "$1" "$2"
 }
 
-# The host's files, read-only over 9p, get the kernel's own files (modules and headers) and a tmpfs laid over
+# The host's files (or a root file system of another architecture), read-only over 9p, get the kernel's own files (modules and headers) and a tmpfs laid over
 # them; directories that may be written to really are shares of their own.
 mount_host() {
     if ! { share root /.host ro,cache=loose && share kernel /.kernel ro,cache=loose && share lab /.lab rw,cache=none; }; then
@@ -47,6 +47,16 @@ mount_host() {
     mount -t tracefs tracefs /.root/sys/kernel/tracing
     mount -t bpf bpf /.root/sys/fs/bpf
     mount -t cgroup2 cgroup2 /.root/sys/fs/cgroup
+
+    # Of another architecture's host, whose other files are of no use here.
+    number=0
+    [ ! -e /.lab/seen ] || while IFS= read -r directory; do
+        mkdir -p "/.seen/$number" "/.writes/upper$number" "/.writes/work$number" "/.root$directory"
+        share "see$number" "/.seen/$number" ro,cache=loose
+        mount -t overlay -o "lowerdir=/.seen/$number,upperdir=/.writes/upper$number,workdir=/.writes/work$number" \
+            overlay "/.root$directory"
+        number=$((number + 1))
+    done </.lab/seen
 
     number=0
     while IFS= read -r directory; do

@@ -45,7 +45,7 @@ class Entry:
     modified: int = 0
 
 
-def build(modules: Path, init: str, more: Iterable[Entry] = ()) -> bytes:
+def build(modules: Path, init: str, more: Iterable[Entry] = (), root: Path = Path("/")) -> bytes:
     """Make the archive that the kernel unpacks at boot.
 
     Parameters
@@ -56,13 +56,15 @@ def build(modules: Path, init: str, more: Iterable[Entry] = ()) -> bytes:
         The first process's script, a file of this package.
     more : iterable of Entry
         What else is to be there; what is there already is passed over.
+    root : Path
+        The file system with the busybox to start with, which is of the guest's architecture.
 
     Returns
     -------
     bytes
         A cpio archive, uncompressed: unpacking it would cost the emulated guest more than reading it.
     """
-    program = busybox().read_bytes()
+    program = busybox(root).read_bytes()
     package = resources.files("ebpf_lab.vm")
     entries = [
         Entry("bin", DIRECTORY),
@@ -77,15 +79,16 @@ def build(modules: Path, init: str, more: Iterable[Entry] = ()) -> bytes:
     return archive([*entries, *(entry for entry in more if entry.path not in there)])
 
 
-def busybox() -> Path:
-    """The program that is the guest's first shell.
+def busybox(root: Path = Path("/")) -> Path:
+    """The program that is the guest's first shell, of a root file system: this machine's unless told.
 
     Raises
     ------
     VirtualMachineError
         When it is not installed, or would need libraries.
     """
-    found = shutil.which("busybox")
+    # This machine's own may be anywhere on the PATH.
+    found = shutil.which("busybox", path=None if root == Path("/") else f"{root}/usr/bin")
     if found is None:
         raise VirtualMachineError("busybox is not installed", hint="apt-get install busybox-static")
     with open(found, "rb") as file:

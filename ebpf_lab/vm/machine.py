@@ -2,10 +2,14 @@
 
 The guest sees the host's files at the same paths, project and virtual environment included.  What it writes
 goes to memory and is gone at the end, but for directories named writable.
+
+A guest of another architecture has programs of its own, and sees of the host's files this project and the
+command's directory, at the same paths.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
@@ -17,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ebpf_lab.errors import VirtualMachineError
-from ebpf_lab.vm import initramfs, qemu
+from ebpf_lab.vm import foreign, initramfs, qemu
 from ebpf_lab.vm.arch import Architecture, architecture
 from ebpf_lab.vm.image import Image, image
 from ebpf_lab.vm.packages import Progress
@@ -29,6 +33,10 @@ _BOOT_SECONDS = 180.0
 _POLL_SECONDS = 0.02
 _CHUNK = 1 << 20
 _CONSOLE_LINES = 30
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+# These say where things are on the host.
+_OF_THE_HOST = {"HOME", "PATH", "PYTHONHOME", "SHELL", "VIRTUAL_ENV", "XDG_CACHE_HOME"}
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class Sink(Protocol):
@@ -60,8 +68,7 @@ class Machine:
     memory : str
         Memory of the guest in QEMU's notation; half of it can hold written files.
     arch : str or None
-        The guest's architecture as ``uname -m`` prints it; the host's unless given.  The guest runs the
-        host's programs, so only the host's own architecture boots.
+        The guest's architecture as ``uname -m`` prints it; the host's unless given.
     progress : callable
         Told in a line what a long step (fetching the kernel the first time) is doing.
 
@@ -105,10 +112,11 @@ class Machine:
         stdout, stderr : Sink or None
             Where the command's output goes as it comes; this process's own unless given.
         cwd : path or None
-            The command's directory; this process's unless given.
+            The command's directory; this process's unless given.  A guest of another architecture keeps its
+            own where it has one of that name, such as ``/etc``.
         env : mapping or None
             Variables added to those that pass through (PATH, HOME, TERM, the locale, EBPF_LAB_* and
-            Python's).
+            Python's; those that say where things are do not pass to another architecture).
         writable : sequence of path
             Directories of the host that the command may really write to.
 
@@ -125,22 +133,48 @@ class Machine:
             When the machine cannot be made, does not boot, or crashes; ``log`` has its console.
         """
         arch = architecture(self.arch)
+        here = os.path.abspath(cwd or os.getcwd())
+        environment = qemu.environment(None)
+        root, seen = Path("/"), set[str]()
         if arch != architecture():
-            raise VirtualMachineError(
-                f"a {arch.machine} guest cannot run this machine's programs",
-                why=f"they are for {architecture().machine}",
-            )
+            root = foreign.root(arch, self._in_tree, self.progress)
+            environment, project = abroad(environment)
+            seen = {path for path in (project, here) if not Path(root, path[1:]).exists()}
+        script = _script(argv, here, environment | dict(env or {}))
+        return self._boot(arch, root, sorted(seen), script, timeout, stdout, stderr, writable)
+
+    def _in_tree(self, tree: Path, command: str) -> None:
+        """Run a shell command in a root file system that it may change."""
+        output = io.BytesIO()
+        script = _script(["chroot", str(tree), "sh", "-c", command], "/", {"PATH": _PATH})
+        arch = architecture(self.arch)
+        if self._boot(arch, tree, (), script, None, output, output, [tree]):
+            log = output.getvalue().decode(errors="replace")
+            raise VirtualMachineError(f"the programs for {arch.machine} do not work", log=log)
+
+    def _boot(
+        self,
+        arch: Architecture,
+        root: Path,
+        seen: Sequence[str],
+        script: str,
+        timeout: float | None,
+        stdout: Sink | None,
+        stderr: Sink | None,
+        writable: Sequence[str | os.PathLike[str]],
+    ) -> int:
         kernel = image(self.kernel, arch, self.progress)
         shares = [str(Path(path).resolve(strict=True)) for path in writable]
         with qemu.directory() as directory:
             lab = directory / "lab"
             lab.mkdir()
-            (lab / "command").write_text(_script(argv, os.fspath(cwd or os.getcwd()), qemu.environment(env)))
+            (lab / "command").write_text(script)
+            (lab / "seen").write_text("".join(f"{path}\n" for path in seen))
             (lab / "hostname").write_text(f"ebpf-lab-{self.kernel}\n")
             (lab / "writable").write_text("".join(f"{path}\n" for path in shares))
             initrd = directory / "initrd"
-            initrd.write_bytes(initramfs.build(kernel.modules, "guest_init.sh"))
-            command = self._qemu(arch, kernel, initrd, directory / "console", lab, shares)
+            initrd.write_bytes(initramfs.build(kernel.modules, "guest_init.sh", root=root))
+            command = self._qemu(arch, kernel, initrd, directory / "console", lab, root, seen, shares)
             outputs = (
                 _Follower(lab / "stdout", stdout or sys.stdout.buffer),
                 _Follower(lab / "stderr", stderr or sys.stderr.buffer),
@@ -169,6 +203,8 @@ class Machine:
         initrd: Path,
         console: Path,
         lab: Path,
+        root: Path,
+        seen: Sequence[str],
         writable: Sequence[str],
     ) -> list[str]:
         command = [
@@ -176,12 +212,25 @@ class Machine:
             "-smp", str(self.cpus), "-m", self.memory, "-net", "none",
             "-serial", f"file:{qemu.quoted(console)}",
             "-kernel", str(kernel.kernel), "-initrd", str(initrd), "-append", qemu.arguments(arch),
-            *qemu.share("root", "/", "readonly=on"), *qemu.share("kernel", kernel.tree, "readonly=on"),
+            *qemu.share("root", root, "readonly=on"), *qemu.share("kernel", kernel.tree, "readonly=on"),
             *qemu.share("lab", lab),
         ]  # fmt: skip
+        for number, path in enumerate(seen):
+            command += qemu.share(f"see{number}", path, "readonly=on")
         for number, path in enumerate(writable):
             command += qemu.share(f"write{number}", path)
         return command
+
+
+def abroad(environment: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The environment for a guest with programs of its own, and the directory with this package.
+
+    Of an installed package it is no more than the package itself: what lies beside that is the host's.
+    """
+    parent = _PACKAGE.parent
+    project = parent if (parent / "pyproject.toml").exists() else _PACKAGE
+    kept = {name: value for name, value in environment.items() if name not in _OF_THE_HOST}
+    return kept | {"HOME": "/root", "PATH": _PATH, "PYTHONPATH": str(parent)}, str(project)
 
 
 def _script(argv: Sequence[str], cwd: str, environment: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -163,11 +163,27 @@ class Suite:
         for old in directory.iterdir():
             old.unlink()
         total = sum(int(self.fields(name)["Size"]) for name in names)
-        progress(f"downloading {len(names)} packages of Debian {self.name}, {_megabytes(total)} ...")
-        command = ["apt-get", "-c", str(self._settings), "-q", "download", *names]
+        self._fetch(["-q", "download", *names], len(names), total, directory, progress)
+        return sorted(directory.glob("*.deb"))
+
+    def download_whole(self, packages: Iterable[str], progress: Progress) -> list[Path]:
+        """Fetch packages and all that they depend on, recommendations left out; as :meth:`download`."""
+        install = ["-q", "-y", "--no-install-recommends", "install", *packages]
+        # Lines of 'URI' file size hash
+        uris = self._apt("apt-get", "--print-uris", *install)
+        sizes = [int(line.split()[2]) for line in uris.splitlines() if line.startswith("'")]
+        archives = self._root / "archives"
+        self._fetch(["--download-only", *install], len(sizes), sum(sizes), archives, progress)
+        return sorted(archives.glob("*.deb"))
+
+    def _fetch(
+        self, arguments: Sequence[str], number: int, total: int, directory: Path, progress: Progress
+    ) -> None:
+        progress(f"downloading {number} packages of Debian {self.name}, {_megabytes(total)} ...")
+        command = ["apt-get", "-c", str(self._settings), *arguments]
         with subprocess.Popen(
             command,
-            cwd=directory,
+            cwd=self._root / "downloads",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -183,13 +199,12 @@ class Suite:
                         progress(f"  {_megabytes(self._received(directory))} of {_megabytes(total)}")
         if apt.returncode:
             raise _failed(command, errors.decode(errors="replace"))
-        return sorted(directory.glob("*.deb"))
 
     def _received(self, directory: Path) -> int:
         sizes = 0
         for path in (*directory.iterdir(), *(self._root / "archives/partial").iterdir()):
             try:
-                sizes += path.stat().st_size
+                sizes += path.stat().st_size if path.is_file() else 0
             except FileNotFoundError:
                 continue  # apt renames a file when it is whole
         return sizes

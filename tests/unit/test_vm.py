@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from ebpf_lab.errors import VirtualMachineError
-from ebpf_lab.vm import arch, image, initramfs, machine, packages, unpack
+from ebpf_lab.vm import arch, foreign, image, initramfs, machine, packages, unpack
 
 
 def bzimage(payload: bytes, size: int) -> bytes:
@@ -179,3 +179,22 @@ def test_only_what_the_guest_needs_is_kept() -> None:
     drop = (f"usr/lib/modules/{release}/kernel/fs/ext4/ext4.ko", "usr/share/doc/linux/copyright")
     assert all(image._wanted(PurePosixPath(path), release) for path in keep)
     assert not any(image._wanted(PurePosixPath(path), release) for path in drop)
+
+
+def test_no_path_of_the_host_passes_to_another_architecture() -> None:
+    host = {
+        "PATH": "/host/bin",
+        "HOME": "/home/me",
+        "VIRTUAL_ENV": "/venv",
+        "PYTHONPATH": "/host",
+        "TERM": "xterm",
+    }
+    environment, project = machine.abroad(host)
+    assert environment.pop("PATH").split(":")[0] == "/usr/local/sbin"
+    assert environment == {"HOME": "/root", "PYTHONPATH": project, "TERM": "xterm"}
+    assert (Path(project) / "ebpf_lab/vm/machine.py").exists()
+
+
+def test_requirements_for_another_architecture_are_the_projects_own() -> None:
+    names = {requirement.partition(">")[0] for requirement in foreign.requirements()}
+    assert names == {"pytest", "tree-sitter", "tree-sitter-c"}
