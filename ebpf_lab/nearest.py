@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 _SHORTLIST = 150
 _LIKE = 0.6
+_BEHIND = 0.2
+"""What is less like the word than the best by more than this is no guess worth reading."""
 
 
 def nearest(word: str, names: Iterable[str] | Iterable[bytes], limit: int = 3) -> list[str]:
@@ -37,12 +39,13 @@ def nearest(word: str, names: Iterable[str] | Iterable[bytes], limit: int = 3) -
             score = max(score, _LIKE) + 0.1
         if score >= _LIKE and text != word:
             ranked.append((-score, len(text), text))
-    return [text for _, _, text in sorted(ranked)[:limit]]
+    best = sorted(ranked)[:limit]
+    return [text for score, _, text in best if score <= best[0][0] + _BEHIND]
 
 
-def suggestion(word: str, names: Iterable[str] | Iterable[bytes]) -> str:
-    """The hint "did you mean A, B or C?", or "" when nothing is near."""
-    near = nearest(word, names)
+def suggestion(word: str, names: Iterable[str] | Iterable[bytes], *, prefix: str = "") -> str:
+    """The hint "did you mean A, B or C?", each behind ``prefix``, or "" when nothing is near."""
+    near = [prefix + name for name in nearest(word, names)]
     if not near:
         return ""
     *head, last = near

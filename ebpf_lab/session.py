@@ -27,9 +27,9 @@ from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.results import Results
 from ebpf_lab.running import Running
 from ebpf_lab.source.analyse import analyse
-from ebpf_lab.source.probe import section_kind
 from ebpf_lab.source.size import parse_size
 from ebpf_lab.source.spec import Dialect, ProgramSpec
+from ebpf_lab.source.unattached import unattached
 from ebpf_lab.stats import Stats
 
 DEFAULT_KEEP = "512MiB"
@@ -451,16 +451,12 @@ def prepare(
             settings={name: str(value) for name, value in (set or {}).items()},
             events=event,
         )
+        for program in spec.programs:
+            if program.probe is None:
+                raise unattached(program, source)
     except LabError as error:
         error.source = source
         raise
-    for program in spec.programs:
-        if program.probe is None:
-            raise UsageProblem(
-                f"{program.function}: nothing says where to attach it",
-                why="its name and section name no probe",
-                hint=f"--attach {program.function}={_example(program.section)}",
-            )
     if events is not None and not spec.streams:
         raise UsageProblem(
             "events are counted, but this text has no stream of events", hint="use seconds instead"
@@ -472,15 +468,6 @@ def prepare(
         command=command if command is None or isinstance(command, Command) else Command(command, output),
         only=only,
         keep=keep if isinstance(keep, int) else parse_size(keep),
-    )
-
-
-def _example(section: str) -> str:
-    found = section_kind(section)
-    return (
-        "xdp:INTERFACE"
-        if found and found[0] == "xdp"
-        else "PROBE, such as tracepoint:syscalls:sys_enter_openat"
     )
 
 

@@ -20,6 +20,7 @@ _NUMBERED_HELPER = re.compile(rb"\0BPF_FUNC_(\w+)(?=\0)")
 _TYPE = re.compile(
     r"^(?:typedef )?((?:struct|union|enum) \w+) \{|^typedef (?:[^;{}]|\n)*?\b(\w+);|^\} (\w+);", re.MULTILINE
 )
+_MEMBER = re.compile(r"(\w+)(?:\[\d*\]|\)\([^\n]*\))*(?:: \d+)?(?: __attribute__\(\(.*\)\))?;$", re.MULTILINE)
 _KERNEL_HEADERS = ("linux", "uapi/linux", "net")
 _USER_HEADERS = ("linux", "asm-generic", "{}-linux-gnu/asm", "{}-linux-gnu/bits")
 _LITERAL = r"(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*"
@@ -36,6 +37,9 @@ class LibbpfKnown(Known):
 
     def types(self) -> Collection[str]:
         return _kernel_types()
+
+    def members(self, type_name: str) -> Collection[str]:
+        return _members(type_name)
 
     def macro(self, name: str) -> str:
         return _user_macro(name)
@@ -80,13 +84,23 @@ def _kernel_helpers() -> frozenset[str]:
     return frozenset(f"bpf_{name.decode()}" for name in _NUMBERED_HELPER.findall(data))
 
 
+def _kernel_header() -> str:
+    try:
+        return (vmlinux.header_directory() / "vmlinux.h").read_text()
+    except (OSError, LabError):
+        return ""
+
+
 @functools.cache
 def _kernel_types() -> frozenset[str]:
-    try:
-        text = (vmlinux.header_directory() / "vmlinux.h").read_text()
-    except (OSError, LabError):
-        return frozenset()
-    return frozenset(_names(text))
+    return frozenset(_names(_kernel_header()))
+
+
+@functools.cache
+def _members(type_name: str) -> frozenset[str]:
+    # Members of nameless structs and unions within are the outer one's; the few of named ones do no harm.
+    body = re.search(rf"^{re.escape(type_name)} \{{\n(.*?)^\}}", _kernel_header(), re.MULTILINE | re.DOTALL)
+    return frozenset(_MEMBER.findall(body[1])) if body else frozenset()
 
 
 @functools.cache

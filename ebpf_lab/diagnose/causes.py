@@ -173,6 +173,14 @@ def _unknown_type(complaint: Complaint, match: re.Match[str]) -> Cause | None:
     return Cause(why, suggestion(name, of_kind), spelled)
 
 
+def _unknown_member(complaint: Complaint, match: re.Match[str]) -> Cause | None:
+    members = complaint.known.members(match["type"])
+    if not members:
+        return None
+    why = f"this kernel's {match['type']} has no {match['name']}: structs change from one kernel to another"
+    return Cause(why, suggestion(match["name"], members), rf"\b{match['name']}\b")
+
+
 def _undeclared(complaint: Complaint, match: re.Match[str]) -> Cause | None:
     name = match["name"]
     if name in _PYTHON:
@@ -332,6 +340,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = tuple(
     (re.compile(pattern), rule)
     for pattern, rule in (
         (r"", _header),
+        (r"no member named '(?P<name>\w+)' in '(?P<type>(?:struct|union) \w+)'$", _unknown_member),
         (
             r"BPF stack limit|stack size .* exceeds|stack frame size",
             _say(

@@ -23,6 +23,10 @@ class Known:
         """The types there are, as C names them: "struct task_struct", "pid_t"."""
         return ()
 
+    def members(self, type_name: str) -> Collection[str]:
+        """The members of a struct or union of the kernel's, empty where it is not known."""
+        return ()
+
     def header_of(self, type_name: str) -> str:
         """The header to include for a type, "" where none is known to have it."""
         return ""

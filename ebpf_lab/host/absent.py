@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -55,19 +56,40 @@ _CALLS_INSTEAD = {
 }
 
 
+_OWN_NAMES = {
+    # System calls that are functions of another name inside the kernel, and tracepoints of that name.
+    "fstat": "newfstat",
+    "lstat": "newlstat",
+    "sendfile": "sendfile64",
+    "sigaction": "rt_sigaction",
+    "sigprocmask": "rt_sigprocmask",
+    "stat": "newstat",
+    "umount2": "umount",
+    "uname": "newuname",
+}
+
+
+def call_instead(name: str, known: Collection[bytes]) -> tuple[str, str]:
+    """The system call to name in place of one that is not among ``known``, and why; "" twice for none."""
+    own, instead = _OWN_NAMES.get(name, ""), _CALLS_INSTEAD.get(name, "")
+    if own.encode() in known:
+        return own, f"inside the kernel {name} is called {own}"
+    if instead.encode() in known:
+        return instead, f"{kernel.architecture()} has none of that name: programs make {instead} there"
+    return "", ""
+
+
 def system_call(probe: Probe, name: str) -> AttachError:
     """The error for a system call that this kernel has not; ``name`` is its plain name."""
     known = system_calls.names()
-    instead = _CALLS_INSTEAD.get(name, "")
-    if instead and instead.encode() in known:
-        return AttachError(
-            f"this kernel has no system call {name}",
-            why=f"{kernel.architecture()} has none of that name: programs make {instead} there",
-            hint=f"{probe.kind}:{instead}",
-        )
+    written = "" if probe.kind.endswith("syscall") else "sys_"
+    instead, why = call_instead(name, known)
+    if instead:
+        hint = f"{probe.kind}:{written}{instead}"
+        return AttachError(f"this kernel has no system call {name}", why=why, hint=hint)
     return AttachError(
         f"this kernel has no system call {name}",
-        hint=suggestion(name, known) or f"%bpf probes {probe.kind}:* lists those there are",
+        hint=suggestion(name, known, prefix=written) or "%bpf probes ksyscall:* lists those there are",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -50,7 +51,8 @@ def find(name: str) -> str:
         if not os.path.isfile(path):
             raise AttachError(
                 f"{name} does not exist" if not os.path.exists(path) else f"{name} is not a file",
-                hint="paths start at the current directory; a library may be named without one, as libc",
+                hint=_beside(name)
+                or "paths start at the current directory; a library may be named without one, as libc",
             )
         return path
     installed = dict(libraries())
@@ -60,9 +62,28 @@ def find(name: str) -> str:
     raise AttachError(
         f"no library or program is called {name!r}",
         why="it is neither in the loader's cache, nor in the standard library directories, nor on PATH",
-        hint=suggestion(name, sorted({soname.partition(".so")[0].encode() for soname in installed}))
+        hint=suggestion(name, sorted({soname.partition(".so")[0] for soname in installed} | _programs()))
         or "give its path",
     )
+
+
+def _beside(path: str) -> str:
+    """The hint that names the files whose paths are nearly this one, "" for none."""
+    directory, _, name = path.rpartition("/")
+    with contextlib.suppress(OSError):
+        return suggestion(
+            name, sorted(os.listdir(os.path.expanduser(directory) or "/")), prefix=f"{directory}/"
+        )
+    return ""
+
+
+def _programs() -> set[str]:
+    """The programs on PATH, by name."""
+    found: set[str] = set()
+    for directory in os.get_exec_path():
+        with contextlib.suppress(OSError):
+            found.update(os.listdir(directory))
+    return found
 
 
 def libraries() -> Iterator[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_lab.errors import AttachError, MissingFeature
@@ -190,7 +191,7 @@ def _symbol(probe: Probe) -> str:
     if function:
         return function
     # Named as on some architecture, but for a call that none of this one's functions is.
-    raise absent.system_call(replace(probe, kind="ksyscall"), call) if call else absent.function(probe)
+    raise absent.system_call(probe, call) if call else absent.function(probe)
 
 
 def _tracepoint(probe: Probe) -> Tracepoint:
@@ -203,6 +204,12 @@ def _tracepoint(probe: Probe) -> Tracepoint:
 def _no_tracepoint(probe: Probe) -> AttachError:
     events = tracefs.events()
     wanted = f"{probe.group}:{probe.name}"
+    what = f"this kernel has no tracepoint {wanted}"
+    if call := re.fullmatch(r"(sys_(?:enter|exit)_)(\w+)", probe.name):
+        calls = {name.removeprefix(call[1]).encode() for name in events.get("syscalls", ())}
+        instead, why = absent.call_instead(call[2], calls)
+        if instead:
+            return AttachError(what, why=why, hint=f"tracepoint:syscalls:{call[1]}{instead}")
     # The event under another category is nearer than any other spelling.
     elsewhere = [f"{group}:{probe.name}" for group, names in events.items() if probe.name in names]
     if elsewhere:
@@ -212,7 +219,7 @@ def _no_tracepoint(probe: Probe) -> AttachError:
         hint = suggestion(wanted, known)
     missing = probe.group not in events
     return AttachError(
-        f"this kernel has no tracepoint {wanted}",
+        what,
         why=f"it has no category {probe.group}" if missing else "",
         hint=hint or f"%bpf probes tracepoint:{'*' if missing else probe.group}:* lists them",
     )

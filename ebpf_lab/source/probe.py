@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NoReturn, get_args
 
 from ebpf_lab.errors import Mark, UsageProblem
+from ebpf_lab.nearest import nearest
 from ebpf_lab.source.words import did_you_mean
 
 ProbeKind = Literal[
@@ -301,6 +302,34 @@ def section_kind(section: str) -> tuple[ProbeKind, bool] | None:
     if kind is None or (sleepable and kind not in _SLEEPABLE):
         return None
     return kind, sleepable
+
+
+def section_form(kind: ProbeKind) -> tuple[str, str]:
+    """How ``SEC`` names a probe of this kind: the parts of the name, and an example.
+
+    Examples
+    --------
+    >>> section_form("tracepoint")
+    ('tracepoint/CATEGORY/EVENT', 'tracepoint/syscalls/sys_enter_openat')
+    """
+    _, form, example = _FORMS[kind]
+    if kind == "tracepoint":
+        form, example = form.replace(":", "/"), example.replace(":", "/")
+    prefix = "raw_tp" if kind == "rawtracepoint" else kind
+    return f"{prefix}/{form}", f"{prefix}/{example}"
+
+
+def nearest_section(section: str) -> str:
+    """A section that is almost this one and says what kind of program is in it, "" where none is near.
+
+    Examples
+    --------
+    >>> nearest_section("tracepont/sched/sched_switch")
+    'tracepoint/sched/sched_switch'
+    """
+    prefix, slash, target = section.partition("/")
+    near = nearest(prefix, _SECTIONS, limit=1)
+    return f"{near[0]}{slash}{target}" if near else ""
 
 
 def from_section(section: str) -> Probe | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -97,14 +98,27 @@ class TestResolve:
         assert isinstance(error, AttachError)
         assert near in error.hint
 
+    @pytest.mark.parametrize(
+        ("probe", "hint"),
+        [
+            ("tracepoint:syscalls:sys_enter_uname", "tracepoint:syscalls:sys_enter_newuname"),
+            ("tracepoint:syscalls:sys_exit_umount2", "tracepoint:syscalls:sys_exit_umount"),
+        ],
+    )
+    def test_a_system_call_that_the_kernel_calls_otherwise(self, probe: str, hint: str) -> None:
+        error = self.refused(probe)
+        assert re.fullmatch(r"inside the kernel (\w+) is called (\w+)", error.why)
+        assert error.hint == hint
+        assert resolve(Probe.parse(hint))
+
     @pytest.mark.needs("kprobe")
     @pytest.mark.parametrize(
         ("probe", "near"),
         [
             ("kprobe:prepare_kernel_creds", "prepare_kernel_cred"),
             ("kprobe:vfs_raed", "vfs_read"),
-            ("ksyscall:clon", "clone"),
-            ("kretprobe:sys_opennat", "sys_openat"),
+            ("ksyscall:clon", "did you mean clone"),
+            ("kretprobe:sys_opennat", "did you mean sys_openat,"),
         ],
     )
     def test_a_wrong_function_gets_the_nearest(self, probe: str, near: str) -> None:

@@ -37,6 +37,9 @@ class Recorded(Known):
         records |= {"struct trace_event_data_offsets_sys_enter"}
         return tasks | records | {"struct tasklet_struct", "struct tss_struct"}
 
+    def members(self, type_name: str) -> Collection[str]:
+        return {"real_parent", "parent", "tgid"} if type_name == "struct task_struct" else ()
+
     def header_of(self, type_name: str) -> str:
         return {"struct task_struct": "linux/sched.h"}.get(type_name, "")
 

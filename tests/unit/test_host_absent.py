@@ -99,16 +99,40 @@ def test_function_of_a_module_that_is_not_loaded(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("name", "why", "fix"),
+    ("probe", "why", "fix"),
     [
-        ("open", "aarch64 has none of that name: programs make openat there", "ksyscall:openat"),
-        ("fork", "aarch64 has none of that name: programs make clone there", "ksyscall:clone"),
-        ("openatt", "", "did you mean openat?"),
+        ("ksyscall:open", "aarch64 has none of that name: programs make openat there", "ksyscall:openat"),
+        (
+            "kretprobe:sys_fork",
+            "aarch64 has none of that name: programs make clone there",
+            "kretprobe:sys_clone",
+        ),
+        ("ksyscall:openatt", "", "did you mean openat?"),
+        ("kprobe:sys_openatt", "", "did you mean sys_openat?"),
     ],
 )
-def test_system_call(name: str, why: str, fix: str) -> None:
-    error = absent.system_call(Probe.parse(f"ksyscall:{name}"), name)
+def test_system_call(probe: str, why: str, fix: str) -> None:
+    parsed = Probe.parse(probe)
+    name = parsed.name.removeprefix("sys_")
+    error = absent.system_call(parsed, name)
     assert (error.what, error.why, error.hint) == (f"this kernel has no system call {name}", why, fix)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "instead"),
+    [
+        ("stat", [b"newstat", b"newfstatat"], ("newstat", "inside the kernel stat is called newstat")),
+        (
+            "stat",
+            [b"newfstatat"],
+            ("newfstatat", "aarch64 has none of that name: programs make newfstatat there"),
+        ),
+        ("stat", [], ("", "")),
+        ("openn", [b"open"], ("", "")),
+    ],
+)
+def test_call_instead(name: str, known: list[bytes], instead: tuple[str, str]) -> None:
+    assert absent.call_instead(name, known) == instead
 
 
 def test_the_calls_named_instead_are_calls() -> None:

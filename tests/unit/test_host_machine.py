@@ -49,6 +49,7 @@ class TestPrivileges:
             (having(BPF), "lacks CAP_PERFMON", "--ambient-caps +bpf,+perfmon", False),
             (having(ALL, initial_namespace=False), "user namespace", "outside the container", False),
             (having(ALL, lockdown="confidentiality"), "locked down (confidentiality)", "Secure Boot", True),
+            (having(ALL, lockdown="integrity", seccomp=True), "seccomp", "--privileged", False),
             (having(BPF | PERFMON, perf_event_paranoid=3), "perf_event_paranoid is 3", "=2", False),
             (having(ALL, perf_event_paranoid=3), "the kernel refuses it", "./lab vm", True),
             (having(ALL, seccomp=True), "seccomp", "--privileged", False),
@@ -234,8 +235,13 @@ class TestLibraries:
 
     def test_what_is_not_there_is_said(self, machine: Path) -> None:
         (machine / "ld.so.cache").write_bytes(self.CACHE)
-        with pytest.raises(AttachError, match=r"did you mean libssl or libc\?"):
+        with pytest.raises(AttachError, match=r"did you mean libssl\?"):
             libraries.find("libsl")
+        (machine / "bin/thing").touch(mode=0o755)
+        with pytest.raises(AttachError, match=r"did you mean thing\?"):
+            libraries.find("thinng")
+        with pytest.raises(AttachError, match=rf"did you mean {machine}/bin/thing\?"):
+            libraries.find(str(machine / "bin/tihng"))
         with pytest.raises(AttachError, match="does not exist"):
             libraries.find("/no/such/file")
         with pytest.raises(AttachError, match="is not a file"):
