@@ -12,10 +12,9 @@ from ebpf_lab.backends.bcc_log import CELL
 from ebpf_lab.backends.bcc_process import LoadAnswer
 from ebpf_lab.backends.bcc_text import BccText
 from ebpf_lab.backends.known import BccKnown
-from ebpf_lab.backends.unsupported import map_refused, require
+from ebpf_lab.backends.unsupported import map_refused, not_permitted, require
 from ebpf_lab.diagnose import clang, verifier
 from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, UsageProblem, VerifierRejected
-from ebpf_lab.host import privileges
 from ebpf_lab.source.spec import Program, ProgramSpec
 
 _MAP = re.compile(r"could not open bpf map: (\S+), error: (.*)")
@@ -102,7 +101,7 @@ def not_verified(program: Program, answer: LoadAnswer, spec: ProgramSpec) -> Lab
         )
     require(program)
     if answer.errno == errno.EPERM:
-        return privileges.explain_eperm("load BPF programs")
+        return not_permitted("load BPF programs", spec)
     return verifier.rejected(
         answer.log, function=program.function, text=spec.text, otherwise=os.strerror(answer.errno)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -122,6 +123,12 @@ def _failed(log: str, text: str, added: Additions, reason: str) -> Exception:
             hint="sudo apt install clang",
             log=log,
         )
+    if (version := _version()) and version < _OLDEST:
+        return MissingFeature(
+            f"clang {version} is too old for the libbpf dialect, which needs clang {_OLDEST} or later",
+            hint="sudo apt install clang",
+            log=log,
+        )
     error = compile_error(log, text, files=_TEXT, reason=reason, known=LibbpfKnown(added.kernel_types))
     return stack.explained(error, text, lambda more: _run(more, _included(added), added)[1])
 
@@ -212,6 +219,14 @@ def _clang() -> str:
     raise MissingFeature(
         "the libbpf dialect needs clang, which is not installed", hint="sudo apt install clang"
     )
+
+
+@functools.cache
+def _version() -> int:
+    """clang's major version, 0 where it does not say."""
+    said = subprocess.run([_clang(), "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"clang version (\d+)", said)
+    return int(found[1]) if found else 0
 
 
 def _identity(added: Additions) -> tuple[str, ...]:

@@ -49,6 +49,8 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "bpf_map__set_initial_value": (c_int, [c_void_p, c_char_p, c_size_t]),
 }
 
+_INSTALL = "sudo apt install libbpf1   (Debian 12 and later, Ubuntu 24.04 and later)"
+
 _Print = CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 _WARNING = 0
 
@@ -82,10 +84,17 @@ def library() -> ctypes.CDLL:
         raise MissingFeature(
             "the libbpf dialect needs libbpf 1.x, and libbpf.so.1 cannot be loaded",
             why=str(error),
-            hint="sudo apt install libbpf1   (Debian 12 and later, Ubuntu 24.04 and later)",
+            hint=_INSTALL,
         ) from error
     for name, (result, arguments) in _PROTOTYPES.items():
-        function = getattr(lib, name)
+        try:
+            function = getattr(lib, name)
+        except AttributeError:
+            raise MissingFeature(
+                "the libbpf dialect needs libbpf 1.1 or later",
+                why=f"the libbpf.so.1 that is installed is older: it has no {name}",
+                hint=_INSTALL,
+            ) from None
         function.restype, function.argtypes = result, arguments
     lib.libbpf_set_print(_collect_callback)
     return lib

@@ -11,14 +11,15 @@ from typing import Any
 
 from ebpf_lab.backends import clang
 from ebpf_lab.backends.libbpf_object import LoadFailed
-from ebpf_lab.backends.unsupported import map_marks, map_refused, require
+from ebpf_lab.backends.unsupported import map_marks, map_refused, not_permitted, require
 from ebpf_lab.diagnose.verifier import Place, rejected
 from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature
-from ebpf_lab.host import kallsyms, kernel_types, privileges
+from ebpf_lab.host import kallsyms, kernel, kernel_types
 from ebpf_lab.source.btf import Btf
 from ebpf_lab.source.btf_ext import line_info
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
+from ebpf_lab.source.words import did_you_mean
 
 _PROGRAM = re.compile(r"prog '([^']+)': (?:BPF program load failed|failed to load)")
 _MAP = re.compile(r"map '([^']+)': failed to create")
@@ -33,7 +34,7 @@ def refusal(failed: LoadFailed, spec: ProgramSpec, elf: bytes) -> LabError:
     if named := _MAP.search(failed.messages):
         return map_refused(named[1], failed.code, spec, failed.messages)
     if failed.code in (errno.EPERM, errno.EACCES):
-        return privileges.explain_eperm("load BPF programs")
+        return not_permitted("load BPF programs", spec)
     return _libbpf_refused(failed, spec)
 
 
@@ -62,7 +63,7 @@ def _program_refused(failed: LoadFailed, name: str, spec: ProgramSpec, elf: byte
         # Without a log the verifier was never reached: the kernel refused the kind of program as such.
         require(program)
         if failed.code == errno.EPERM:
-            return privileges.explain_eperm("load BPF programs")
+            return not_permitted("load BPF programs", spec)
     return rejected(
         log or failed.messages,
         function=name,
@@ -80,11 +81,25 @@ def _libbpf_refused(failed: LoadFailed, spec: ProgramSpec) -> LabError:
     # What comes first is the cause; "failed to load object" follows from it.
     what = lines[0] if lines else os.strerror(failed.code)
     if extern := _EXTERN.search(what):
-        if declared := _declared(extern[1], spec):
-            return declared
-        return MissingFeature(what, why="this kernel does not export it to BPF programs", log=failed.messages)
+        return _declared(extern[1], spec) or _not_resolved(what, extern[1], failed, spec)
     named = _ANY_MAP.search(what)
     return CompileError(what, where=map_marks(named[1], spec) if named else (), log=failed.messages)
+
+
+def _not_resolved(what: str, name: str, failed: LoadFailed, spec: ProgramSpec) -> MissingFeature:
+    """The error for something of the kernel's own that the text names, and that the kernel has not."""
+    why, hint = "this kernel does not export it to BPF programs", ""
+    if name.startswith("CONFIG_"):
+        why = f"this kernel was built without {name}"
+        known = kernel.options()
+        near = "" if name in known else did_you_mean(name, known)
+        weak = "__kconfig __weak makes it 0 where it is not set"
+        hint = f"{near} {weak}" if near else weak
+    marks: tuple[Mark, ...] = ()
+    for number, line in enumerate(spec.text.splitlines(), 1):
+        if found := re.search(rf"\bextern\b[^;]*\b({re.escape(name)})\b", line):
+            marks = (Mark(number, line, found.start(1) + 1, len(name)),)
+    return MissingFeature(what, where=marks, why=why, hint=hint, log=failed.messages)
 
 
 def _declared(name: str, spec: ProgramSpec) -> CompileError | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ebpf_lab.errors import LabError, Mark, UsageProblem
+from ebpf_lab.errors import LabError, Mark, MissingPrivilege, UsageProblem
 from ebpf_lab.host import features, privileges
 from ebpf_lab.source.probe import ProbeKind
 from ebpf_lab.source.spec import Program, ProgramSpec
@@ -40,10 +40,26 @@ def require(program: Program) -> None:
         features.require(_FEATURES[program.probe.kind])
 
 
+_NEEDED: dict[ProbeKind, tuple[str, ...]] = {
+    "tracepoint": privileges.TRACEFS,
+    "uprobe": privileges.ADMIN,
+    "uretprobe": privileges.ADMIN,
+    "usdt": privileges.ADMIN,
+    "xdp": privileges.NETWORK,
+}
+
+
+def not_permitted(action: str, spec: ProgramSpec) -> MissingPrivilege:
+    """The error for an EPERM: with all that the text will need, so that the next step fails no more."""
+    kinds = (program.probe.kind for program in spec.programs if program.probe is not None)
+    needed = dict.fromkeys(name for kind in kinds for name in _NEEDED.get(kind, privileges.TRACING))
+    return privileges.explain_eperm(action, tuple(needed) or privileges.TRACING)
+
+
 def map_refused(name: str, code: int, spec: ProgramSpec, log: str) -> LabError:
     """The error for a map that the kernel did not create; ``code`` is its errno."""
     if code == errno.EPERM:
-        return privileges.explain_eperm("create BPF maps")
+        return not_permitted("create BPF maps", spec)
     causes = {
         errno.EINVAL: "a size, the number of entries or a flag does not suit this type of map",
         errno.E2BIG: "a key or value is larger than the kernel allows, or there are too many entries",

@@ -71,8 +71,8 @@ def _headers_release(build: Path) -> str:
 
 
 @cache
-def _config() -> dict[str, str]:
-    """The kernel's build options by name ("CONFIG_KPROBES": "y"); empty where they are not published."""
+def _config() -> str:
+    """The kernel's configuration; empty where it is not published."""
     import gzip
 
     places = (Path("/proc/config.gz"), Path(f"/boot/config-{release()}"))
@@ -81,11 +81,16 @@ def _config() -> dict[str, str]:
             data = place.read_bytes()
         except OSError:
             continue
-        text = (gzip.decompress(data) if place.suffix == ".gz" else data).decode(errors="replace")
-        return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
-    return {}
+        return (gzip.decompress(data) if place.suffix == ".gz" else data).decode(errors="replace")
+    return ""
+
+
+def options() -> frozenset[str]:
+    """The build options that the kernel's configuration speaks of, set or not ("CONFIG_KPROBES")."""
+    return frozenset(re.findall(r"^(?:# )?(CONFIG_\w+)", _config(), re.MULTILINE))
 
 
 def lacks(option: str) -> str:
     """The words "CONFIG_X is not set" when the kernel's configuration is published and says so, else ""."""
-    return f"{option} is not set" if _config() and option not in _config() else ""
+    text = _config()
+    return f"{option} is not set" if text and not re.search(rf"^{option}=", text, re.MULTILINE) else ""

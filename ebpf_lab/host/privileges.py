@@ -120,6 +120,19 @@ def explain(action: str, needed: tuple[str, ...], have: Privileges) -> MissingPr
     return MissingPrivilege(f"may not {action}: Operation not permitted", why=refusal.why, hint=refusal.hint)
 
 
+def memory_locked(wanted: int, proc: Path = Path("/proc")) -> MissingPrivilege:
+    """The error for buffers of ``wanted`` bytes a CPU that may not be locked into memory."""
+    limit = re.search(r"^Max locked memory +(\S+)", _text(proc / "self/limits"), re.MULTILINE)
+    most = int(limit[1]) // 1024 if limit and limit[1].isdigit() else None
+    shared = _number(proc / "sys/kernel/perf_event_mlock_kb")
+    return MissingPrivilege(
+        "may not lock memory for a perf buffer: Operation not permitted",
+        why=f"kernel.perf_event_mlock_kb is {shared}, the process's own limit (ulimit -l) {most} KiB, and "
+        "it lacks CAP_IPC_LOCK",
+        hint=f"sudo sysctl kernel.perf_event_mlock_kb={wanted // 1024}",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why the kernel refused something.
@@ -152,9 +165,10 @@ def judge(needed: tuple[str, ...], have: Privileges) -> Refusal:
             "run as root (sudo ./lab start), or give a program just these: sudo setpriv --reuid $USER "
             f"--regid $(id -g) --init-groups --inh-caps {granted} --ambient-caps {granted} PROGRAM",
         )
-    if have.lockdown in ("integrity", "confidentiality"):
+    # Of what the lab does, "integrity" forbids nothing (security_locked_down() in the kernel).
+    if have.lockdown == "confidentiality":
         return Refusal(
-            f"the kernel is locked down ({have.lockdown}), as it is under Secure Boot",
+            "the kernel is locked down (confidentiality), as it may be under Secure Boot",
             "use a virtual machine (./lab vm), or turn off Secure Boot",
             final=True,
         )

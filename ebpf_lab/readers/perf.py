@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ebpf_lab.host import privileges
 from ebpf_lab.host.privileges import explain_eperm
 from ebpf_lab.host.syscalls import memory_barrier, online_cpus, perf_attributes, perf_event_open
 from ebpf_lab.readers.records import Words
@@ -158,6 +159,7 @@ class PerfRing:
 
 
 def _map(fd: int, pages: int) -> mmap.mmap:
+    wanted = (1 + pages) * mmap.PAGESIZE
     while True:
         try:
             return mmap.mmap(
@@ -165,7 +167,7 @@ def _map(fd: int, pages: int) -> mmap.mmap:
             )
         except PermissionError:
             if pages == 1:
-                raise
+                raise privileges.memory_locked(wanted) from None
             pages //= 2
 
 

@@ -25,6 +25,7 @@ from ebpf_lab.errors import (
     UsageProblem,
     VerifierRejected,
 )
+from ebpf_lab.host import kernel
 from ebpf_lab.source.analyse import analyse
 
 pytestmark = pytest.mark.needs("libbpf", "clang", "btf")
@@ -234,6 +235,28 @@ def test_a_kernel_function_that_is_not_there() -> None:
     error = error_of(text)
     assert isinstance(error, MissingFeature)
     assert "no_such_kernel_function" in error.what
+    (mark,) = error.where
+    assert mark.text[mark.column - 1 :][: mark.length] == "no_such_kernel_function"
+
+
+def test_a_build_option_that_is_misspelt() -> None:
+    text = "extern int CONFIG_HZZ __kconfig;\n" + MINIMAL.replace("return 0", "return CONFIG_HZZ")
+    error = error_of(text)
+    assert isinstance(error, MissingFeature)
+    assert error.why == "this kernel was built without CONFIG_HZZ"
+    assert error.hint == "did you mean CONFIG_HZ? __kconfig __weak makes it 0 where it is not set"
+    assert error.where[0].line == 1
+
+
+def test_a_build_option_that_is_not_set() -> None:
+    option = next(each for each in sorted(kernel.options()) if kernel.lacks(each))
+    text = f"extern _Bool {option} __kconfig;\n" + MINIMAL.replace("return 0", f"return {option}")
+    error = error_of(text)
+    assert (error.why, error.hint) == (
+        f"this kernel was built without {option}",
+        "__kconfig __weak makes it 0 where it is not set",
+    )
+    load(text.replace("__kconfig", "__kconfig __weak")).close()
 
 
 def test_a_tracepoint_that_btf_does_not_have() -> None:
@@ -262,6 +285,7 @@ import sys; sys.path[:0] = {sys.path!r}
 from ebpf_lab.errors import MissingPrivilege
 from ebpf_lab.backends.common import BuildOptions
 from ebpf_lab.backends.libbpf import build
+from ebpf_lab.host import kernel
 from ebpf_lab.source.analyse import analyse
 try:
     build(analyse({MINIMAL!r}), BuildOptions()).load({{}})
