@@ -42,8 +42,8 @@ class Complaint:
         The line that it marks, "" for none.
     marked : str
         What it marks in it.
-    number : int
-        The line's number, 0 for none.
+    number, column : int
+        The line's number, and where in it the mark begins; 0 for none.
     earlier : tuple of str
         Files that hold what the error contradicts.
     text : str
@@ -57,6 +57,7 @@ class Complaint:
     line: str = ""
     marked: str = ""
     number: int = 0
+    column: int = 0
     earlier: tuple[str, ...] = ()
     text: str = ""
     dialect: str = "libbpf"
@@ -200,9 +201,18 @@ def _undeclared(complaint: Complaint, match: re.Match[str]) -> Cause | None:
 _PYTHON = {"None": "NULL", "True": "true or 1", "False": "false or 0", "self": "nothing"}
 
 
-def _semicolon(complaint: Complaint, match: re.Match[str]) -> Cause:
+def _semicolon(complaint: Complaint, match: re.Match[str]) -> Cause | None:
     line = complaint.line.rstrip()
-    return Cause("a statement, and a declaration, ends with ;", f"{line.strip()};" if line else "")
+    before, behind = line, ""
+    if complaint.column:
+        before = line[: complaint.column - 1]
+        behind = re.sub(r"//.*|/\*.*?\*/", "", line[complaint.column - 1 :]).strip()
+    if behind.startswith("=") and "declaration list" in complaint.message:
+        return Cause("a struct's members are given no values: is a struct above not closed with };")
+    # clang says so, too, where an operator or the bracket of a function is amiss.
+    if behind or re.match(r"\s*\{", "\n".join(complaint.text.splitlines()[complaint.number :])):
+        return None
+    return Cause("a statement, and a declaration, ends with ;", f"{before.strip()};" if line else "")
 
 
 def _not_a_pointer(complaint: Complaint, match: re.Match[str]) -> Cause:

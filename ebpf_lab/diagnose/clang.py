@@ -167,7 +167,9 @@ def _complaint(
     mark = marks[0] if marks else Mark(0)
     marked = mark.text[mark.column - 1 :][: mark.length] if mark.column else ""
     earlier = tuple(note.file for note in first.notes)
-    return causes.Complaint(first.text, mark.text, marked, mark.line, earlier, text, dialect, reason, known)
+    return causes.Complaint(
+        first.text, mark.text, marked, mark.line, mark.column, earlier, text, dialect, reason, known
+    )
 
 
 def _distinct(errors: list[Diagnostic]) -> list[Diagnostic]:

@@ -119,7 +119,7 @@ def _programs(whole: _Text, dialect: Dialect, reason: str, attach: Mapping[str, 
         if program.function in lines:
             raise UsageProblem(
                 f"two programs are called {program.function}",
-                where=(whole.mark(lines[program.function]), whole.mark(program.line)),
+                where=tuple(map(whole.mark, sorted({lines[program.function], program.line}))),
                 hint="give one of them another name",
             )
         lines[program.function] = program.line

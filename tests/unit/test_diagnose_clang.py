@@ -117,3 +117,26 @@ def test_no_log_is_too_strange(lines: list[str], text: str) -> None:
     error = compile_error(log, text, files=FILES, reason="it has SEC()")
     assert error.block()
     assert error.log == log
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "why", "fix"),
+    [
+        ("    int a = 1", 14, "a statement, and a declaration, ends with ;", "int a = 1;"),
+        ("    int a = 1 // one", 14, "a statement, and a declaration, ends with ;", "int a = 1;"),
+        (
+            "    struct a b = {};",
+            15,
+            "a struct's members are given no values: is a struct above not closed with };",
+            "",
+        ),
+        ("    int *a, *b* *c;", 16, "", ""),
+        ("int f(void)\n{", 12, "", ""),
+    ],
+)
+def test_a_semicolon_is_added_only_where_it_is_what_is_missing(
+    line: str, where: int, why: str, fix: str
+) -> None:
+    log = f"cell.c:1:{where}: error: expected ';' at end of declaration list\n"
+    error = compile_error(log, f"{line}\n", files=FILES)
+    assert (error.why, error.hint) == (why, fix)
