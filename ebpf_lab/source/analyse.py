@@ -116,10 +116,17 @@ def _programs(whole: _Text, dialect: Dialect, reason: str, attach: Mapping[str, 
         programs = list(libbpf_programs(whole.found))
     lines: dict[str, int] = {}
     for program in programs:
+        if program.line == lines.get(program.function):
+            raise UsageProblem(
+                f"{program.function} is in two sections",
+                where=(whole.mark(program.line),),
+                why="a program runs in one place, and one SEC(…) says where",
+                hint="take one of them away, or write a second program",
+            )
         if program.function in lines:
             raise UsageProblem(
                 f"two programs are called {program.function}",
-                where=tuple(map(whole.mark, sorted({lines[program.function], program.line}))),
+                where=(whole.mark(lines[program.function]), whole.mark(program.line)),
                 hint="give one of them another name",
             )
         lines[program.function] = program.line

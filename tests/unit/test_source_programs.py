@@ -127,6 +127,12 @@ def test_attach_of_functions_that_cannot_be() -> None:
     assert "no kind of probe" in refused(text, attach={"trace_it": "kprob:x"}).what
 
 
+def test_a_program_in_two_sections() -> None:
+    problem = refused('SEC("kprobe/a")\nSEC("kprobe/b")\nint f(void *c) { return 0; }')
+    assert problem.what == "f is in two sections"
+    assert [mark.line for mark in problem.where] == [3]
+
+
 def test_two_programs_of_one_name() -> None:
     problem = refused(
         'SEC("kprobe/a") int f(void *c) { return 0; }\n\nSEC("kprobe/b") int f(void *c) { return 0; }'
