@@ -82,6 +82,14 @@ def _libbpf_refused(failed: LoadFailed, spec: ProgramSpec) -> LabError:
     what = lines[0] if lines else os.strerror(failed.code)
     if extern := _EXTERN.search(what):
         return _declared(extern[1], spec) or _not_resolved(what, extern[1], failed, spec)
+    if "open system Kconfig" in what:
+        return MissingFeature(
+            what,
+            where=_marked(r"(\w+) __kconfig", spec),
+            why="this kernel's configuration is not published: there is neither /proc/config.gz nor "
+            f"/boot/config-{kernel.release()}",
+            log=failed.messages,
+        )
     named = _ANY_MAP.search(what)
     return CompileError(what, where=map_marks(named[1], spec) if named else (), log=failed.messages)
 
@@ -95,11 +103,17 @@ def _not_resolved(what: str, name: str, failed: LoadFailed, spec: ProgramSpec) -
         near = "" if name in known else did_you_mean(name, known)
         weak = "__kconfig __weak makes it 0 where it is not set"
         hint = f"{near} {weak}" if near else weak
+    where = _marked(rf"\bextern\b[^;]*\b({re.escape(name)})\b", spec)
+    return MissingFeature(what, where=where, why=why, hint=hint, log=failed.messages)
+
+
+def _marked(pattern: str, spec: ProgramSpec) -> tuple[Mark, ...]:
+    """The last place that the pattern's group matches in a line of the text."""
     marks: tuple[Mark, ...] = ()
     for number, line in enumerate(spec.text.splitlines(), 1):
-        if found := re.search(rf"\bextern\b[^;]*\b({re.escape(name)})\b", line):
-            marks = (Mark(number, line, found.start(1) + 1, len(name)),)
-    return MissingFeature(what, where=marks, why=why, hint=hint, log=failed.messages)
+        if found := re.search(pattern, line):
+            marks = (Mark(number, line, found.start(1) + 1, len(found[1])),)
+    return marks
 
 
 def _declared(name: str, spec: ProgramSpec) -> CompileError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.programs import run
 
-from ebpf_lab.backends import cache, clang, libbpf_api, libbpf_object, vmlinux
+from ebpf_lab.backends import cache, clang, libbpf_api, libbpf_object, refused, vmlinux
 from ebpf_lab.backends.common import BuildOptions
 from ebpf_lab.backends.libbpf import build
 from ebpf_lab.backends.loaded import Loaded
@@ -243,20 +244,37 @@ def test_a_build_option_that_is_misspelt() -> None:
     text = "extern int CONFIG_HZZ __kconfig;\n" + MINIMAL.replace("return 0", "return CONFIG_HZZ")
     error = error_of(text)
     assert isinstance(error, MissingFeature)
-    assert error.why == "this kernel was built without CONFIG_HZZ"
-    assert error.hint == "did you mean CONFIG_HZ? __kconfig __weak makes it 0 where it is not set"
-    assert error.where[0].line == 1
+    (mark,) = error.where
+    assert (mark.line, mark.text[mark.column - 1 :][: mark.length]) == (1, "CONFIG_HZZ")
+    if kernel.options():
+        assert error.why == "this kernel was built without CONFIG_HZZ"
+        assert error.hint == "did you mean CONFIG_HZ? __kconfig __weak makes it 0 where it is not set"
+    else:
+        assert error.why.startswith("this kernel's configuration is not published")
 
 
 def test_a_build_option_that_is_not_set() -> None:
-    option = next(each for each in sorted(kernel.options()) if kernel.lacks(each))
+    option = next((each for each in sorted(kernel.options()) if kernel.lacks(each)), "CONFIG_NONE")
     text = f"extern _Bool {option} __kconfig;\n" + MINIMAL.replace("return 0", f"return {option}")
     error = error_of(text)
-    assert (error.why, error.hint) == (
-        f"this kernel was built without {option}",
-        "__kconfig __weak makes it 0 where it is not set",
+    assert isinstance(error, MissingFeature)
+    if kernel.options():
+        assert (error.why, error.hint) == (
+            f"this kernel was built without {option}",
+            "__kconfig __weak makes it 0 where it is not set",
+        )
+        load(text.replace("__kconfig", "__kconfig __weak")).close()
+
+
+def test_build_options_where_none_are_published() -> None:
+    text = "extern int CONFIG_HZ __kconfig;\n" + MINIMAL
+    said = "libbpf: failed to open system Kconfig\nlibbpf: failed to load object 'lab'\n"
+    error = refused.refusal(
+        libbpf_object.LoadFailed(errno.ENOENT, said), analyse(text, dialect="libbpf"), b""
     )
-    load(text.replace("__kconfig", "__kconfig __weak")).close()
+    assert isinstance(error, MissingFeature)
+    assert (error.what, error.where[0].line) == ("failed to open system Kconfig", 1)
+    assert error.why.startswith("this kernel's configuration is not published")
 
 
 def test_a_tracepoint_that_btf_does_not_have() -> None:
