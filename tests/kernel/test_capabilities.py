@@ -49,7 +49,17 @@ def caller() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def found(home: Path, caller: int) -> dict[tuple[str, ...], dict[str, str]]:
+def paranoid() -> Iterator[None]:
+    """kernel.perf_event_paranoid as ``lima/provision.sh`` sets it: Debian's 3 keeps CAP_PERFMON out."""
+    path = Path("/proc/sys/kernel/perf_event_paranoid")
+    before = path.read_text()
+    path.write_text("2")
+    yield
+    path.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def found(home: Path, caller: int, paranoid: None) -> dict[tuple[str, ...], dict[str, str]]:
     """What came of each kind with all of them, (), and of some without each of :data:`WITHOUT`."""
     with ThreadPoolExecutor(4) as pool:  # nearly all of it is waiting for the kernel to detach
         tried = {(): attempts(home, GRANTED)}  # first, and alone: the others take what it compiles
