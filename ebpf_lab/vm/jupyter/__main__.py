@@ -15,7 +15,10 @@ from ebpf_lab.vm.machine import DEFAULT_KERNEL
 
 # Both dialects, and all that a cell with a trace takes: what is not imported here costs the first such cell
 # seconds.
-_MODULES = ("pandas", "ebpf_lab.notebook.magics")
+_MODULES = (
+    *("pandas", "pandas.io.formats.html", "pyarrow.pandas_compat", "ebpf_lab.notebook.magics"),
+    *("ebpf_lab.backends.libbpf", "ebpf_lab.backends.bcc", "ebpf_lab.diagnose.verifier"),
+)
 _EXTENSIONS = ("ebpf_lab",)
 
 

@@ -72,7 +72,8 @@ def record(modules: Sequence[str], environment: Mapping[str, str]) -> Needed:
         command += [f"--import={module}" for module in modules]
         done = subprocess.run(
             command,
-            env=dict(environment),
+            # What it keeps in a home is not to stay in anybody's.
+            env=dict(environment) | {"HOME": name},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -83,7 +83,18 @@ def _prepare(modules: list[str], ipython: str, ports: dict[str, int]) -> Any:
     # on the terminal how to connect to this kernel: true of a kernel that is not in a machine.
     app.initialize(["-f", str(connection), "--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"])
     app.log_level = logging.WARNING
+    _rehearse(app.shell)
     return app
+
+
+def _rehearse(shell: Any) -> None:
+    # What IPython imports, and reads of the theme, when it first shows an error, and completes a name: some
+    # seconds, in which a learner would wait for the end of an interrupted cell.
+    shell.run_cell("1 / 0", silent=True)
+    shell.complete("", "os.path.", 8)
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
 
 
 def _become(app: Any, extensions: list[str]) -> None:
