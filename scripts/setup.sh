@@ -12,6 +12,9 @@ if [ -r /etc/ebpf-lab.conf ] && . /etc/ebpf-lab.conf && [ "${EBPF_LAB_PROJECT-}"
     # shellcheck disable=SC2034 # for ./lab
     [ ! -d /run/systemd/system ] || service=ebpf-lab.service
 fi
+# A project unpacked from an archive of ./lab bundle brings all that is to be installed: nothing is fetched.
+bundle=
+[ ! -d "$root/bundle" ] || bundle=$root/bundle
 machine=$(uname -m)
 release=$(uname -r)
 
@@ -33,7 +36,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     elif command -v sudo >/dev/null; then
-        sudo "$@"
+        sudo ${APT_CONFIG:+"APT_CONFIG=$APT_CONFIG"} "$@"
     else
         die "this needs root, and sudo is not installed: $*" "become root (su -) and run ./lab again"
     fi
@@ -105,22 +108,28 @@ want_packages() {
         "the lab runs on Debian 12 or 13 and on Ubuntu 24.04"
     as_root true # sudo asks for its password here, where it can be seen
     update_lists
+    # shellcheck disable=SC2086 # a list of words
+    choose_packages $missing
+    [ -n "$chosen" ] || return 0
+    # shellcheck disable=SC2086 # a list of words
+    step "installing with apt:$chosen" install_packages $chosen ||
+        die "apt could not install:$chosen" "its own words are above; mend that and run ./lab again"
+}
+
+# Sets $chosen to the packages that these words stand for.
+choose_packages() {
     chosen=
-    for word in $missing; do
+    for word; do
         found=$(first_known "$word")
         if [ -n "$found" ]; then
             chosen="$chosen $found"
         else
             case $word in
                 *\?) say "going on without ${word%\?}: apt has no such package here" ;;
-                *) die "apt has no package $word" "is a package source missing in /etc/apt?" ;;
+                *) die "apt has no package $word" "$(hint "is a package source missing in /etc/apt?")" ;;
             esac
         fi
     done
-    [ -n "$chosen" ] || return 0
-    # shellcheck disable=SC2086 # a list of words
-    step "installing with apt:$chosen" install_packages $chosen ||
-        die "apt could not install:$chosen" "its own words are above; mend that and run ./lab again"
 }
 
 alternatives() { # WORD
@@ -140,6 +149,10 @@ lists_updated=
 update_lists() {
     [ -z "$lists_updated" ] || return 0
     lists_updated=1
+    if [ -n "$bundle" ]; then
+        take_packages_from_bundle
+        return
+    fi
     # A machine fresh from its installer may be updating itself just now, and holds apt's lock.
     for pause in 15 30 60 0; do
         ! step "updating apt's package lists" as_root apt-get -q update || return 0
@@ -154,6 +167,50 @@ install_packages() {
         install --no-install-recommends "$@"
 }
 
+# --- a bundle ----------------------------------------------------------------------------------------------
+
+system() {
+    # shellcheck source=/dev/null
+    (. /etc/os-release && printf '%s %s %s\n' "$ID" "${VERSION_ID-}" "$machine")
+}
+
+hint() { # HINT without a bundle
+    if [ -n "$bundle" ]; then
+        printf '%s' "the bundle has what start needs; with a network, remove $bundle and run ./lab again"
+    else
+        printf '%s' "$1"
+    fi
+}
+
+# Whether the bundle is whole and for this machine is looked at once, and only where something is missing.
+bundle_checked=
+check_bundle() {
+    [ -z "$bundle_checked" ] || return 0
+    bundle_checked=1
+    made_for=$(cat "$bundle/made-for" 2>/dev/null) || made_for="another machine"
+    [ "$made_for" = "$(system)" ] || die "the bundle is for $made_for, and this is $(system)" \
+        "make one on a machine like this (./lab bundle), or remove $bundle and have a network"
+    say "checking the bundle's files ..."
+    # A line that is none would go unseen without --strict, and a file without a line without the count.
+    if differs=$(cd "$bundle" && LC_ALL=C sha256sum --check --quiet --strict SHA256SUMS 2>/dev/null); then
+        [ "$(find "$bundle" -type f | wc -l)" -ne $(($(wc -l <"$bundle/SHA256SUMS") + 1)) ] || return 0
+    fi
+    differs=$(printf '%s' "$differs" | sed -n 's/: FAILED.*//p' | head -n 3 | tr '\n' ' ')
+    differs=${differs% }
+    die "the bundle is not as it was packed: ${differs:-SHA256SUMS}" \
+        "copy the archive again, compare it (sha256sum), and unpack it into an empty directory"
+}
+
+# apt's own settings and lists stay as they are: these are beside them, and gone at the next boot.
+take_packages_from_bundle() {
+    check_bundle
+    as_root mkdir -p /run/ebpf-lab/lists/partial /run/ebpf-lab/cache/archives/partial
+    as_root ln -sfn "$bundle" /run/ebpf-lab/bundle
+    export APT_CONFIG=/run/ebpf-lab/bundle/apt.conf
+    step "reading the bundle's package list" as_root apt-get -q update ||
+        die "apt cannot read the bundle's package list" "its own words are above"
+}
+
 # --- headers, for the bcc dialect --------------------------------------------------------------------------
 
 want_headers() {
@@ -164,13 +221,7 @@ want_headers() {
     [ ! -e "$modules/build/include" ] || return 0
     # The kernel is not the distribution's, whose headers serve for all but the kernel's own structs. They are
     # unpacked, not installed: Debian 13's would bring a kernel along, and make it the one that boots next.
-    # shellcheck source=/dev/null
-    case $(. /etc/os-release && printf '%s' "$ID")-$machine in
-        debian-x86_64) flavour="amd64" ;;
-        debian-aarch64) flavour="arm64" ;;
-        *) flavour="generic" ;;
-    esac
-    if ! step "unpacking the distribution's kernel headers" unpack_headers "linux-headers-$flavour"; then
+    if ! step "unpacking the distribution's kernel headers" unpack_headers; then
         say "going on without kernel headers: the libbpf dialect works, the bcc dialect does not"
         return 0
     fi
@@ -186,10 +237,23 @@ want_headers() {
 
 headers=/usr/local/lib/ebpf-lab/headers
 
-unpack_headers() { # PACKAGE that depends on the headers
+# The package that depends on the newest headers.
+newest_headers() {
+    case $(system) in
+        debian*x86_64) printf 'linux-headers-amd64' ;;
+        debian*aarch64) printf 'linux-headers-arm64' ;;
+        *) printf 'linux-headers-generic' ;;
+    esac
+}
+
+header_packages() {
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$(newest_headers)" | grep -E '^linux-(headers|kbuild)-[0-9]'
+}
+
+unpack_headers() {
     # shellcheck disable=SC2046 # package names
-    set -- $(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
-        --no-enhances "$1" | grep -E '^linux-(headers|kbuild)-[0-9]')
+    set -- $(header_packages)
     [ $# -gt 0 ] || return 1
     scratch=$(mktemp -d)
     (cd "$scratch" && apt-get -q download "$@") || return 1
@@ -218,6 +282,7 @@ want_environment() { # "", "lab" or "lab,test"
                 ;;
         esac
     fi
+    [ -z "$bundle" ] || check_bundle
     if [ -n "${user-}" ]; then
         mkdir -p "$venv"
         [ "$(stat -c %U "$venv")" = "$user" ] || chown -R "$user:" "$venv"
@@ -231,8 +296,11 @@ want_environment() { # "", "lab" or "lab,test"
     # The tests run with the same versions everywhere; a learner gets the newest of what pyproject.toml allows.
     set -- --disable-pip-version-check --progress-bar off --editable "$root${extras:+[$extras]}"
     case $extras in *test*) set -- --constraint "$root/tests/constraints.txt" "$@" ;; esac
-    step "installing Python packages into .venv${extras:+ ($extras)}" as_user "$venv/bin/python" -m pip install "$@" ||
-        die "pip could not install the packages" "is the network there? pip's own words are above"
+    # What the machine's settings for pip add would be asked, too.
+    [ -z "$bundle" ] || set -- --no-index --find-links "$bundle/wheels" "$@"
+    step "installing Python packages into .venv${extras:+ ($extras)}" \
+        as_user env ${bundle:+PIP_CONFIG_FILE=/dev/null} "$venv/bin/python" -m pip install "$@" ||
+        die "pip could not install the packages" "$(hint "is the network there? pip's own words are above")"
     # shellcheck disable=SC2016 # its arguments
     as_user sh -c 'printf "%s %s\n" "$2" "$3" >"$1"' sh "$venv/lab-installed" "$hash" "$extras"
 }

@@ -6,6 +6,7 @@ Each root file system is made here, and entered by chroot, so that the kernel is
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 ENTER = """
 for place in proc sys dev; do mount --rbind /$place "$1/$place"; done
+ip link set lo up
 root=$1
 shift
 exec chroot "$root" "$@"
@@ -31,10 +33,15 @@ exec chroot "$root" "$@"
 
 
 class Fresh:
-    """A root file system with the project in the home of its user ``learner``."""
+    """A root file system with the project in the home of its user ``learner``: as it is, or out of a bundle.
 
-    def __init__(self, suite: str, directory: Path) -> None:
+    With a bundle, there is no network.
+    """
+
+    def __init__(self, suite: str, directory: Path, bundle: Path | None = None) -> None:
+        self.suite = suite
         self.root = directory / suite
+        self.apart = ["--mount"]
         packages = "--include=sudo,ca-certificates,passwd,util-linux,mount"
         subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=apt", packages, suite, self.root, mirror()], check=True
@@ -52,6 +59,12 @@ class Fresh:
         (self.root / "etc/pip.conf").write_text("\n".join(["[global]", *dict.fromkeys(lines), ""]))
         self.run("useradd", "--create-home", "--shell", "/bin/sh", "learner")
         (self.root / "etc/sudoers.d/learner").write_text("learner ALL=(ALL) NOPASSWD: ALL\n")
+        if bundle is not None:
+            self.apart.append("--net")
+            shutil.copy(bundle, f"{self.root}/tmp/bundle.tar")
+            done = self.run("su", "-", "learner", "-c", "tar -xf /tmp/bundle.tar")
+            assert done.returncode == 0, done.stderr
+            return
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         for name in filter(None, files.split("\0")):
@@ -63,7 +76,7 @@ class Fresh:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["unshare", "--mount", "sh", "-e", "-c", ENTER, "sh", str(self.root), *command],
+            ["unshare", *self.apart, "sh", "-e", "-c", ENTER, "sh", str(self.root), *command],
             env={"PATH": PATH, "LANG": "C.UTF-8"},
             capture_output=True,
             text=True,
@@ -145,6 +158,38 @@ def test_doctor_says_that_the_course_can_run(fresh: Fresh) -> None:
     done = fresh.lab("doctor")
     assert done.returncode == 0, done.stdout
     assert "The course can run here" in done.stdout
+
+
+def test_a_bundle_is_all_that_a_machine_without_a_network_needs(fresh: Fresh, tmp_path: Path) -> None:
+    packed = fresh.lab("bundle --output ../bundle.tar")
+    assert packed.returncode == 0, packed.stderr
+    assert packed.stdout == "/home/learner/bundle.tar\n"
+    assert list(Path(f"{fresh.root}/home/learner").glob(".bundle*")) == []
+
+    offline = Fresh(fresh.suite, tmp_path, Path(f"{fresh.root}/home/learner/bundle.tar"))
+    try:
+        devices = offline.run("cat", "/proc/net/dev").stdout
+        assert re.findall(r"^ *(\S+):", devices, re.MULTILINE) == ["lo"]
+        done = offline.lab("demo")
+        assert done.returncode == 0, done.stderr
+        assert "/etc/hostname" in done.stdout
+        headers = f"/lib/modules/{os.uname().release}/build/include"
+        assert offline.run("test", "-e", headers).returncode == 0
+        # Each command has a network of its own, with its own 127.0.0.1.
+        ask = (
+            'from urllib.request import urlopen; print(urlopen(input().partition("lab?")[0] + "api").read())'
+        )
+        begin = f"cd {PROJECT} && address=$(./lab start --no-browser)"
+        done = offline.run(
+            "su", "-", "learner", "-c", f"{begin} && echo $address | python3 -c '{ask}'; ./lab stop"
+        )
+        assert '"version"' in done.stdout, done.stderr
+        assert servers(offline.root) == []
+        # The second time, nothing is looked for in the bundle.
+        shutil.rmtree(f"{offline.root}{PROJECT}/bundle/wheels")
+        assert offline.lab("setup").stderr == ""
+    finally:
+        shutil.rmtree(offline.root, ignore_errors=True)
 
 
 def test_pip_install_works_anywhere_and_says_what_the_system_must_add(tmp_path: Path) -> None:
