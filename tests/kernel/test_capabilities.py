@@ -124,10 +124,12 @@ SNIPPETS = [
     pytest.param("exec_ring.libbpf", id="tracepoint-ringbuf"),
     pytest.param("printf_probe.libbpf", id="uprobe-ringbuf"),
     pytest.param("open_monitor.bcc", marks=BCC, id="tracepoint-perfbuf"),
+    pytest.param("open_monitor_kprobe.libbpf", marks=pytest.mark.needs("kprobe"), id="kprobe-perfbuf"),
 ]
 
 
 @LIBBPF
+@pytest.mark.usefixtures("paranoid")
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_every_event_comes(name: str, home: Path) -> None:
     assert attempts(home, GRANTED, [name]) == {name: "worked"}
