@@ -26,7 +26,7 @@ from ebpf_lab.backends.loaded import (
     LossCounter,
     close_all,
 )
-from ebpf_lab.backends.unsupported import log_too_long
+from ebpf_lab.backends.unsupported import locked_down, log_too_long
 from ebpf_lab.diagnose.verifier import is_complete
 from ebpf_lab.errors import LabError
 from ebpf_lab.host.syscalls import MapType, ProgType
@@ -146,7 +146,7 @@ class BccCompiled:
             plain.close()
         places = bcc_log.places(plain.answer.messages, plain.made, self._bcc_name(plain, program))
         log = bcc_log.verifier(again.log, plain.made, places)
-        return bcc_failure.rejected(program, again, log, places, self._spec)
+        return locked_down(bcc_failure.rejected(program, again, log, places, self._spec))
 
     def _ask(self, compiled: Compilation, program: Program) -> LoadAnswer:
         assert program.probe is not None

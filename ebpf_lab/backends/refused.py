@@ -11,7 +11,7 @@ from typing import Any
 
 from ebpf_lab.backends import clang
 from ebpf_lab.backends.libbpf_object import LoadFailed
-from ebpf_lab.backends.unsupported import map_marks, map_refused, not_permitted, require
+from ebpf_lab.backends.unsupported import locked_down, map_marks, map_refused, not_permitted, require
 from ebpf_lab.diagnose.verifier import Place, rejected
 from ebpf_lab.errors import AttachError, CompileError, LabError, Mark, MissingFeature
 from ebpf_lab.host import kallsyms, kernel, kernel_types
@@ -30,7 +30,7 @@ _ANY_MAP = re.compile(r"\bmap (?:def(?:inition)? )?'?(\w+)'?")
 def refusal(failed: LoadFailed, spec: ProgramSpec, elf: bytes) -> LabError:
     """The error to raise when an object could not be opened or loaded."""
     if named := _PROGRAM.search(failed.messages):
-        return _program_refused(failed, named[1], spec, elf)
+        return locked_down(_program_refused(failed, named[1], spec, elf))
     if named := _MAP.search(failed.messages):
         return map_refused(named[1], failed.code, spec, failed.messages)
     if failed.code in (errno.EPERM, errno.EACCES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from ebpf_lab.errors import LabError, Mark, MissingPrivilege, UsageProblem
 from ebpf_lab.host import features, privileges
@@ -54,6 +55,28 @@ def not_permitted(action: str, spec: ProgramSpec) -> MissingPrivilege:
     kinds = (program.probe.kind for program in spec.programs if program.probe is not None)
     needed = dict.fromkeys(name for kind in kinds for name in _NEEDED.get(kind, privileges.TRACING))
     return privileges.explain_eperm(action, tuple(needed) or privileges.TRACING)
+
+
+_KEPT_BACK = re.compile(
+    r"(?:unknown func|cannot use helper) (?P<helper>bpf_probe_(?:read(?:_kernel)?(?:_str)?|write_user))#"
+)
+
+
+def locked_down(error: LabError) -> LabError:
+    """``error`` of the verifier, or what is behind it: a kernel that keeps a helper from every program."""
+    state = privileges.current().lockdown
+    found = _KEPT_BACK.search(error.log)
+    writes = found is not None and found["helper"] == "bpf_probe_write_user"
+    if found is None or state not in ("confidentiality", *(["integrity"] if writes else [])):
+        return error
+    kept = "write to the memory of processes" if writes else "read the kernel's memory"
+    return MissingPrivilege(
+        f"may not call {found['helper']}: Operation not permitted",
+        where=error.where,
+        why=f"the kernel is locked down ({state}), as it may be under Secure Boot: no program may {kept}",
+        hint="use a virtual machine (./lab vm), or turn off Secure Boot",
+        log=error.log,
+    )
 
 
 def map_refused(name: str, code: int, spec: ProgramSpec, log: str) -> LabError:

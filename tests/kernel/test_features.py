@@ -118,7 +118,7 @@ class TestResolve:
             ("kprobe:prepare_kernel_creds", "prepare_kernel_cred"),
             ("kprobe:vfs_raed", "vfs_read"),
             ("ksyscall:clon", "did you mean clone"),
-            ("kretprobe:sys_opennat", "did you mean sys_openat,"),
+            ("kretprobe:sys_opennat", "did you mean sys_openat"),
         ],
     )
     def test_a_wrong_function_gets_the_nearest(self, probe: str, near: str) -> None:
