@@ -1,7 +1,8 @@
 """What an ordinary user does with the kernel "eBPF Lab (VM)"; a program that ``test_jupyter`` runs as one.
 
-``notebook FILE`` executes a notebook strictly, ``cycles N`` starts, interrupts, restarts and ends N kernels,
-``abandon`` starts one and waits to be killed.  Each prints what it saw as JSON.
+``notebook FILE`` executes a notebook strictly, ``lesson FILE`` one that has errors to show, ``cycles N``
+starts, interrupts, restarts and ends N kernels, ``abandon`` starts one and waits to be killed.  Each prints
+what it saw as JSON.
 """
 
 from __future__ import annotations
@@ -29,6 +30,18 @@ def notebook(file: str) -> None:
     )
     texts = ["".join(_texts(cell)) for cell in read.cells]
     print(json.dumps({"cells": texts, "seconds": time.monotonic() - begun}))
+
+
+def lesson(file: str) -> None:
+    """Execute a lesson, and tell of each cell which errors it had and by its tags must have."""
+    read = nbformat.read(file, as_version=4)
+    NotebookClient(
+        read, timeout=2 * SECONDS, kernel_name=KERNEL, startup_timeout=SECONDS, allow_errors=True
+    ).execute(cwd=str(Path(file).parent))
+    cells = [cell for cell in read.cells if cell.cell_type == "code"]
+    names = [[output.ename for output in cell.outputs if output.output_type == "error"] for cell in cells]
+    tags = [[tag for tag in cell.metadata.get("tags", []) if tag.startswith("error:")] for cell in cells]
+    print(json.dumps({"errors": names, "expected": [[tag[6:] for tag in each] for each in tags]}))
 
 
 def _texts(cell: nbformat.NotebookNode) -> list[str]:
@@ -97,4 +110,4 @@ def reply_to(client: BlockingKernelClient, request: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    {"notebook": notebook, "cycles": cycles, "abandon": abandon}[sys.argv[1]](*sys.argv[2:])
+    {"notebook": notebook, "lesson": lesson, "cycles": cycles, "abandon": abandon}[sys.argv[1]](*sys.argv[2:])

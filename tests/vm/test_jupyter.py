@@ -21,6 +21,7 @@ from ebpf_lab.vm.arch import architecture
 from ebpf_lab.vm.image import cache, image
 from ebpf_lab.vm.machine import DEFAULT_KERNEL
 
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 NOBODY = 65534
 SECONDS = 600
 
@@ -147,6 +148,14 @@ def test_hello_from_clone_and_a_file_in_the_course(student: Student) -> None:
     file = student.course / "written.txt"
     assert file.read_text() == "1"
     assert file.stat().st_uid == student.course.stat().st_uid
+
+
+def test_lessons_have_no_errors_but_their_own(student: Student, pytestconfig: pytest.Config) -> None:
+    # The first has one of each kind of cell; the others take minutes each.
+    for path in LESSONS if pytestconfig.getoption("full") else LESSONS[:1]:
+        shutil.copy(path, student.course)
+        told = student.run("lesson", str(student.course / path.name), seconds=3600)
+        assert told["errors"] == told["expected"], path
 
 
 def test_copies_of_the_saved_machine_differ_in_what_must_be_random(student: Student) -> None:
