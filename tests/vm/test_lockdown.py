@@ -58,13 +58,13 @@ def test_kernel_that_is_locked_down() -> None:
         "plain": "worked",
         "reads": "MissingPrivilege: may not call bpf_probe_read_kernel: Operation not permitted\n"
         "  line 4:  return BPF_CORE_READ(next, pid) == 1;\n"
-        "                  ^~~~~~~~~~~~~\n"
+        "                  ^~~~~~~~~~~~~~~~~~~~~~~~\n"
         f"  why   {WHY}: no program may read the kernel's memory\n"
         f"  fix   {FIX}",
-        "tracepoint": f"MissingPrivilege: may not read tracefs: Operation not permitted\n"
-        f"  why   {WHY}\n"
-        f"  fix   {FIX}",
-        "kprobe": f"MissingPrivilege: may not attach p to kprobe:vfs_read: Operation not permitted\n"
+        "tracepoint": "worked",
+        "kprobe": "MissingPrivilege: may not attach p to kprobe:vfs_read: Operation not permitted\n"
+        '  line 1:  SEC("kprobe/vfs_read") int p(void *ctx) { return 0; }\n'
+        "                       ^~~~~~~~\n"
         f"  why   {WHY}\n"
         f"  fix   {FIX}",
     }
