@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from support import kernel_objects, needs, targets
 from support.skips import ExpectedSkips
 
@@ -15,11 +14,6 @@ LEAK_CHECKED = {"kernel", "snippets"}
 
 
 pytest_plugins = ["pytester"]
-
-
-# How long an example takes depends on what else the machine is doing.
-settings.register_profile("lab", deadline=None)
-settings.load_profile("lab")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ that a learner reads.  For the names of functions another user's process has to 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 
@@ -60,9 +61,13 @@ def attempt(kind: str) -> str:
         feature = probe(FEATURES[kind])
         return "worked" if feature.answer is Answer.YES else feature.reason
     try:
-        trace = ebpf_lab.trace(
-            TEXTS[kind], attach=PLACES.get(kind), seconds=0.1 if kind.endswith("names") else 0.01
-        )
+        # One process at a time: an interface has room for one XDP program.
+        with open(__file__) as turn:
+            if kind == "xdp":
+                fcntl.flock(turn, fcntl.LOCK_EX)
+            trace = ebpf_lab.trace(
+                TEXTS[kind], attach=PLACES.get(kind), seconds=0.1 if kind.endswith("names") else 0.01
+            )
     except LabError as error:
         return error.block()
     if kind.endswith("names"):
