@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ebpf_lab.errors import VirtualMachineError
+from ebpf_lab.vm import lima
 from ebpf_lab.vm.arch import ARCHITECTURES
 from ebpf_lab.vm.image import KERNELS
 from ebpf_lab.vm.machine import DEFAULT_KERNEL, Machine, TimeLimit
@@ -26,9 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         " end. The exit status is the command's; 124 when the time limit stops it, 125 when the machine"
         " cannot be made or crashes.",
     )
-    parser.add_argument("--kernel", default=DEFAULT_KERNEL, choices=KERNELS, help="default %(default)s")
+    parser.add_argument("--kernel", choices=KERNELS, help=f"default {DEFAULT_KERNEL}")
     parser.add_argument(
         "--arch", choices=[each.machine for each in ARCHITECTURES], help="default: this machine's"
+    )
+    parser.add_argument(
+        "--image",
+        choices=lima.IMAGES,
+        help="in place of a command: boot a whole Debian as Lima has it, provision and check it, reboot, and"
+        " check it again (as root; 20 minutes)",
     )
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this long"
@@ -41,10 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="and its arguments")
     parsed = parser.parse_args(arguments)
     command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
-    if not command:
+    if parsed.image and (command or parsed.kernel or parsed.arch or parsed.writable):
+        parser.error("--image takes neither a command nor --kernel, --arch or --writable")
+    if not command and not parsed.image:
         parser.error("which command? for example: lab vm -- uname -r")
-    machine = Machine(kernel=parsed.kernel, cpus=parsed.cpus, memory=parsed.memory, arch=parsed.arch)
+    machine = Machine(
+        kernel=parsed.kernel or DEFAULT_KERNEL, cpus=parsed.cpus, memory=parsed.memory, arch=parsed.arch
+    )
     try:
+        if parsed.image:
+            return lima.check(parsed.image, machine, timeout=parsed.timeout)
         return machine.run(command, timeout=parsed.timeout, writable=parsed.writable)
     except VirtualMachineError as error:
         print(error.block(), file=sys.stderr)

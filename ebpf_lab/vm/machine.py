@@ -176,8 +176,8 @@ class Machine:
             initrd.write_bytes(initramfs.build(kernel.modules, "guest_init.sh", root=root))
             command = self._qemu(arch, kernel, initrd, directory / "console", lab, root, seen, shares)
             outputs = (
-                _Follower(lab / "stdout", stdout or sys.stdout.buffer),
-                _Follower(lab / "stderr", stderr or sys.stderr.buffer),
+                Follower(lab / "stdout", stdout or sys.stdout.buffer),
+                Follower(lab / "stderr", stderr or sys.stderr.buffer),
             )
             with (directory / "qemu").open("wb") as log:
                 process = subprocess.Popen(
@@ -242,7 +242,7 @@ def _script(argv: Sequence[str], cwd: str, environment: Mapping[str, str]) -> st
 
 
 def _follow(
-    process: subprocess.Popen[bytes], directory: Path, outputs: Sequence[_Follower], timeout: float | None
+    process: subprocess.Popen[bytes], directory: Path, outputs: Sequence[Follower], timeout: float | None
 ) -> int:
     status, started = directory / "lab" / "status", directory / "lab" / "started"
     begin = time.monotonic()
@@ -281,7 +281,7 @@ def _crashed(directory: Path, code: int, running: bool) -> VirtualMachineError:
     )
 
 
-class _Follower:
+class Follower:
     """Passes on what the guest appends to a file of the shared directory."""
 
     def __init__(self, path: Path, sink: Sink) -> None:
