@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
-from support.backends import each_backend
+from support.backends import LIBBPF, each_backend
 from support.texts import FAILURES, on_seek
 
 import ebpf_lab
@@ -66,3 +67,21 @@ def test_a_text_that_counts_none_says_nothing(seek: Path) -> None:
     trace = ebpf_lab.trace(on_seek("libbpf", 'bpf_printk("here");'), command=[str(seek), "1"])
     assert trace.stats.failures is None
     assert "failed" not in trace.header
+
+
+if platform.machine() == "x86_64":  # where a page fault of a program's own is a tracepoint
+
+    @LIBBPF
+    @pytest.mark.needs("raw_tracepoint")
+    def test_runs_that_the_kernel_skipped_are_told(seek: Path) -> None:
+        """The kernel never runs a raw tracepoint program inside itself, and each run asks for one."""
+        fault = "char byte; bpf_probe_read_user(&byte, 1, (void *)8);"
+        faulting = (
+            f'SEC("raw_tp/page_fault_kernel")\nint on_fault(void *ctx)\n{{\n    {fault}\n    return 0;\n}}\n'
+        )
+        trace = ebpf_lab.trace(on_seek("libbpf", fault, faulting), command=[str(seek), "23"])
+        program = trace.stats.programs["on_fault"]
+        assert program.runs >= 23
+        assert program.missed == program.runs
+        words = f"on_fault: {program.missed:,} runs skipped by the kernel, which was inside it already"
+        assert words in trace.results().notes
