@@ -236,10 +236,13 @@ def _dictionary(pairs: Sequence[tuple[str, str, str]]) -> dict[str, str]:
 
 
 def _refuse_slips(words: Sequence[Word]) -> None:
-    """Refuse ``-only``, which argparse would read as ``-o nly``."""
+    """Refuse ``-only``, which argparse would read as ``-o nly``, and ``-t--``, as ``-t`` of nothing."""
     for word in words:
         if any(f"-{word}" == option.flag for option in OPTIONS):
             raise Refused(word, f"there is no option {word}", hint=f"did you mean -{word}?")
+        for option in OPTIONS:
+            if option.convert is not None and word in (f"{option.flag}--", f"{option.flag}=--"):
+                raise Refused(word, f"{option.flag} takes {option.metavar}, not '--'")
 
 
 def _unknown(word: str) -> Refused:

@@ -65,6 +65,8 @@ def test_lines_that_are_right(line: str, options: CellOptions) -> None:
         ("-t", "-t", "-t needs SECONDS behind it"),
         ("-n 5 -t --bg", "-t", "-t needs SECONDS behind it"),
         ("-t -- cat", "-t", "-t needs SECONDS behind it"),
+        ("-t--", "-t--", "-t takes SECONDS, not '--'"),
+        ("--keep=-- -t 1", "--keep=--", "--keep takes SIZE, not '--'"),
         ("--bg=yes", "--bg=yes", "--bg takes no value"),
         ("--atach f=k:x", "--atach", "did you mean --attach?"),
         ("-bg", "-bg", "did you mean --bg?"),
