@@ -29,7 +29,7 @@ from ebpf_lab.readers.maps import read_map, read_stacks
 from ebpf_lab.readers.printk import lines
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
-from ebpf_lab.stats import ProgramStats, Stats, StreamStats
+from ebpf_lab.stats import Fact, ProgramStats, Stats, StreamStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,33 +278,42 @@ class Results:
     @property
     def header(self) -> str:
         """One honest line: events, seconds, lost, cost per event, backend, probes."""
-        parts = []
+        return " · ".join(fact.text for fact in self.facts)
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The parts of :attr:`header`."""
+        facts = []
         stats = self.stats
         if self._streams:
             undecoded = sum(stream.undecoded for stream in stats.streams.values())
             unkept = sum(stream.not_kept for stream in stats.streams.values())
-            parts += [_count(self.delivered, "event"), f"{self.seconds:.2f} s", f"{self.dropped:,} lost"]
-            parts += [f"{undecoded:,} undecoded"] if undecoded else []
+            facts += [Fact(_count(self.delivered, "event")), Fact(f"{self.seconds:.2f} s")]
+            facts += [Fact(f"{self.dropped:,} lost", bad=self.dropped > 0)]
+            facts += [Fact(f"{undecoded:,} undecoded", bad=True)] if undecoded else []
             taken = sum(stream.taken for stream in stats.streams.values())
             kept = f"kept {'' if taken else 'the first '}{self.delivered - unkept:,}"
-            parts += [kept] if unkept else []
-            parts += [f"{taken:,} taken"] if taken else []
+            facts += [Fact(kept, bad=True)] if unkept else []
+            facts += [Fact(f"{taken:,} taken")] if taken else []
             # Programs also run for the events that a filter takes out: their cost is not the others'.
             if self.delivered and stats.cost and not self._filtered:
-                parts.append(f"{stats.cost / self.delivered:,.0f} ns per event")
+                facts.append(Fact(f"{stats.cost / self.delivered:,.0f} ns per event"))
         else:
-            parts += [_count(len(self.maps), "map"), f"{self.seconds:.2f} s"]
-        parts += [summary(stats.failures)] if stats.failures is not None else []
+            facts += [Fact(_count(len(self.maps), "map")), Fact(f"{self.seconds:.2f} s")]
+        if stats.failures is not None:
+            facts.append(Fact(summary(stats.failures), bad=any(stats.failures.values())))
         runs = sum(program.runs or 0 for program in self._programs.values())
         if runs and (self._filtered or not self._streams):
-            parts.append(f"{stats.cost / runs:,.0f} ns per run")
-        parts += [
-            f"{each.stream.name} as raw bytes: {each.stream.why}" for each in self._streams if each.stream.why
+            facts.append(Fact(f"{stats.cost / runs:,.0f} ns per run"))
+        facts += [
+            Fact(f"{each.stream.name} as raw bytes: {each.stream.why}", bad=True)
+            for each in self._streams
+            if each.stream.why
         ]
-        parts.append(self.spec.dialect.value)
-        parts.append(", ".join(str(program.probe) for program in self.spec.programs))
-        parts += [f"without {', '.join(map(str, self._left_out))}"] if self._left_out else []
-        return " · ".join(parts)
+        facts.append(Fact(self.spec.dialect.value))
+        facts.append(Fact(", ".join(str(program.probe) for program in self.spec.programs)))
+        facts += [Fact(f"without {', '.join(map(str, self._left_out))}")] if self._left_out else []
+        return tuple(facts)
 
 
 _NOT_TABLES = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY, MapType.STACK_TRACE)

@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A part of a trace's header line, and whether it says that something is missing or went wrong."""
+
+    text: str
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStats:
     """Events of one stream.
 
