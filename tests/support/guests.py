@@ -1,17 +1,19 @@
-"""Virtual machines that run the lab's own tests: one boot each, as many at once as there are processors."""
+"""Virtual machines that run the lab's own tests: one boot each, beside the tests that run here."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,13 +75,11 @@ def keywords() -> str:
 
 
 class Run:
-    """One guest's tests."""
+    """One guest's tests, in a process that begins when there is a turn for it."""
 
-    def __init__(self, name: str, directory: Path, full: bool) -> None:
-        self.name = name
-        self.lines: list[str] = []
-        self._report = directory / "report.xml"
-        self._kernel = name if name in KERNELS else DEFAULT_KERNEL
+    def __init__(self, name: str, directory: Path, full: bool, turns: Turns) -> None:
+        self._report, self._output = directory / "report.xml", directory / "output.txt"
+        kernel = name if name in KERNELS else DEFAULT_KERNEL
         if name == OTHER:
             guest, python = ["--arch", OTHER], "python3"  # one of its own
             chosen = ["tests/kernel", "tests/snippets"] if full else OTHER_CHECKS
@@ -95,39 +95,43 @@ class Run:
         limit = (FULL_TIME_LIMIT if full else TIME_LIMIT) * (2 if guest else 1)
         tests = [python, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", "--color=no"]
         tests += ["-o", f"faulthandler_timeout={TEST_LIMIT}", "-o", "faulthandler_exit_on_timeout=true"]
-        machine = [sys.executable, "-m", "ebpf_lab.vm", *guest, "--kernel", self._kernel, "--memory", "3G"]
+        machine = [sys.executable, "-m", "ebpf_lab.vm", *guest, "--kernel", kernel, "--memory", "3G"]
         machine += ["--timeout", str(limit), "--writable", str(directory)]
-        self._command = [*machine, "--", *tests, f"--junitxml={self._report}", *chosen]
-        self._process: subprocess.Popen[str] | None = None
-        self._stopped = False
-
-    def __call__(self, tell: SimpleQueue[str]) -> int:
-        """Run them, telling what they are at; the exit status."""
-        if self._stopped:
-            return -1
         # The lists of expected skips are held to be exact in there, by the same plugin as here.
-        environment = os.environ | {"EBPF_LAB_IN_VM": self._kernel, "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen(
-            self._command,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as self._process:
-            assert self._process.stdout is not None
-            for line in self._process.stdout:
-                self.lines.append(line.rstrip("\n"))
-                tell.put(f"{self.name} | {self.lines[-1]}")
-        return self._process.returncode
+        environment = os.environ | {"EBPF_LAB_IN_VM": kernel, "PYTHONUNBUFFERED": "1"}
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                turns.taking([*machine, "--", *tests, f"--junitxml={self._report}", *chosen]),
+                cwd=ROOT,
+                env=environment,
+                pass_fds=turns.fds,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._shown = 0
+
+    @property
+    def status(self) -> int | None:
+        """The tests' exit status, None before their end."""
+        return self._process.poll()
+
+    def news(self) -> list[str]:
+        """The lines of output since the last time."""
+        with self._output.open("rb") as output:
+            output.seek(self._shown)
+            new, newline, _ = output.read().rpartition(b"\n")
+        self._shown += len(new + newline)
+        return new.decode(errors="replace").splitlines()
+
+    def end_of_output(self) -> str:
+        return "\n".join(self._output.read_text(errors="replace").splitlines()[-60:])
 
     def stop(self) -> None:
-        self._stopped = True
-        if self._process is not None:
-            # The machine goes with it.
-            self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def ran(self) -> list[str]:
         """The tests that passed: ``tests.kernel.test_x.TestClass::test_name``."""
@@ -141,47 +145,80 @@ class Run:
         ]
 
 
-class Guests:
-    """All guests of a session: a machine keeps one processor busy."""
+class Turns:
+    """How many guests run at once: bytes in a pipe, of which each takes one and puts it back."""
 
-    def __init__(self, runs: dict[str, Run], pool: ThreadPoolExecutor) -> None:
-        self.runs = runs
-        self._lines: SimpleQueue[str] = SimpleQueue()
-        self._results: dict[str, Future[int]] = {
-            name: pool.submit(run, self._lines) for name, run in runs.items()
-        }
+    def __init__(self) -> None:
+        self.fds = os.pipe()
+
+    def allow(self, more: int) -> None:
+        """Let so many more run."""
+        os.write(self.fds[1], b"." * more)
+
+    def taking(self, command: list[str]) -> list[str]:
+        """The command, run in its turn."""
+        take, give = self.fds
+        return [
+            *("bash", "-c", f'head -c 1 <&{take} >/dev/null; "$@"; s=$?; printf . >&{give}; exit $s', "bash"),
+            *command,
+        ]
+
+    def close(self) -> None:
+        for fd in self.fds:
+            os.close(fd)
+
+
+class Guests:
+    """All guests of a session.
+
+    One runs beside the other tests, which need a processor themselves; when only guests are waited for, there
+    are as many as processors.
+    """
+
+    def __init__(self, names: Sequence[str], full: bool) -> None:
+        self._directory = TemporaryDirectory(prefix="ebpf-lab-guests-")
+        self._turns = Turns()
+        self._waited_for = False
+        self._runs: dict[str, Run] = {}
+        for name in names:
+            directory = Path(self._directory.name) / name
+            directory.mkdir()
+            self._runs[name] = Run(name, directory, full, self._turns)
+        self._turns.allow(1)
 
     def passed(self, name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
         """Wait until one has passed, showing what all of them are at, and give the tests that ran in it."""
-        result = self._results[name]
-        while not (result.done() and self._lines.empty()):
-            try:
-                line = self._lines.get(timeout=1)
-            except Empty:
-                continue
+        if not self._waited_for:
+            self._waited_for = True
+            self._turns.allow((os.cpu_count() or 1) - 1)
+        status = None
+        while status is None:
+            status = self._runs[name].status
             # A guest's tests take minutes: what they are at shows at once, whatever pytest captures.
             with capsys.disabled():
-                print(f"\n{line}", end="", flush=True)
-        assert result.result() == 0, "\n".join(self.runs[name].lines[-60:])
-        return self.runs[name].ran()
+                for guest, run in self._runs.items():
+                    for line in run.news():
+                        print(f"\n{guest} | {line}", end="", flush=True)
+            time.sleep(0 if status is not None else 0.5)
+        assert status == 0, self._runs[name].end_of_output()
+        return self._runs[name].ran()
+
+    def close(self) -> None:
+        """Stop those that run, and with each its machine."""
+        for run in self._runs.values():
+            run.stop()
+        self._turns.close()
+        self._directory.cleanup()
 
 
-@pytest.fixture(scope="session")
-def guests(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Guests]:
-    """The guests that the chosen tests wait for, which are those with a ``guest`` among their parameters."""
-    wanted = {
-        item.callspec.params.get("guest") for item in request.session.items if hasattr(item, "callspec")
-    }
-    full = request.config.getoption("full")
-    runs = {
-        name: Run(name, tmp_path_factory.mktemp(name), full) for name in (*KERNELS, OTHER) if name in wanted
-    }
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            yield Guests(runs, pool)
-        finally:
-            for run in runs.values():
-                run.stop()
+def waited_for(item: pytest.Item) -> str | None:
+    """The guest that a test waits for, which is its parameter ``guest``."""
+    name = (
+        item.callspec.params.get("guest")
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else None
+    )
+    return name if isinstance(name, str) else None
 
 
 def as_reported(test: str) -> str:
