@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,11 +48,15 @@ class Reader(Protocol):
 
 @dataclass(slots=True)
 class Collected:
-    """What came of one stream; read under the collector's lock only."""
+    """What came of one stream; read under the collector's lock only.
+
+    ``accept`` marks the events that belong to the trace, and ``note`` is shown those that are kept.
+    """
 
     name: str
     reader: Reader
     accept: Callable[[Batch], NDArray[np.bool_] | None] | None = None
+    note: Callable[[Batch], None] | None = None
     batches: list[Batch] = field(default_factory=list)
     delivered: int = 0
     kept: int = 0
@@ -113,12 +118,9 @@ class Collector:
 
     def _run(self) -> None:
         try:
-            with select.epoll() as epoll:
-                for stream in self.streams:
-                    for fd in stream.reader.fds:
-                        epoll.register(fd, select.EPOLLIN)
+            with self._waiting() as wait:
                 while not self._stop.is_set():
-                    ready = epoll.poll(_POLL_SECONDS)
+                    ready = wait()
                     self._alongside()
                     while self._drain() > _BUSY_BYTES and not self._stop.is_set():
                         pass
@@ -130,6 +132,18 @@ class Collector:
         except Exception as error:  # noqa: BLE001  # kept for Trace.stop(), which raises it
             self.error = error
             self._on_enough()
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[Callable[[], object]]:
+        """What waits for events, at most so long, and says whether there are any."""
+        fds = [fd for stream in self.streams for fd in stream.reader.fds]
+        if not fds:  # recorded events: there is no epoll where these are read, too
+            yield lambda: self._stop.wait(_POLL_SECONDS)
+            return
+        with select.epoll() as epoll:
+            for fd in fds:
+                epoll.register(fd, select.EPOLLIN)
+            yield lambda: epoll.poll(_POLL_SECONDS)
 
     def _drain(self) -> int:
         taken = 0
@@ -156,6 +170,8 @@ class Collector:
             self._room = max(self._room - batch.nbytes, 0)
             stream.kept += len(batch)
             stream.batches.append(batch)
+            if stream.note is not None:
+                stream.note(batch)
 
 
 def _select(batch: Batch, mask: NDArray[np.bool_]) -> Batch:

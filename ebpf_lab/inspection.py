@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from ebpf_lab.backends.clang import CELL
-from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.errors import LabError, MissingFeature, MissingPrivilege
 from ebpf_lab.host import kallsyms, privileges
 from ebpf_lab.host.symbols import KernelSymbols
@@ -17,7 +18,6 @@ from ebpf_lab.inside import listing, walk
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.names import Symbols
 from ebpf_lab.inside.program import ProgramCode
-from ebpf_lab.running import placed
 from ebpf_lab.source.spec import ProgramSpec
 
 _JIT_ENABLE = Path("/proc/sys/net/core/bpf_jit_enable")
@@ -25,22 +25,58 @@ _NOBODY = 2
 """Value of kernel.kptr_restrict that hides addresses even from root."""
 
 
-def disassembly(codes: Sequence[ProgramCode]) -> Listing:
-    """Bytecode of these programs.
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel that programs were loaded into.
+
+    Attributes
+    ----------
+    machine : str
+        The architecture, as uname has it.
+    symbols : callable
+        The name of an address of the kernel's.
+    call_base : callable
+        The address of its ``__bpf_call_base``, 0 when unknown.
+    hidden : callable
+        Why it keeps code to itself, given what was to be done with it.
+    uncompiled : callable
+        Why it compiled nothing.
+    """
+
+    machine: str
+    symbols: Symbols
+    call_base: Callable[[], int]
+    hidden: Callable[[str], LabError]
+    uncompiled: Callable[[], LabError]
+
+    @classmethod
+    def running(cls) -> Kernel:
+        """This machine's."""
+        return cls(
+            platform.machine(),
+            _symbols(),
+            lambda: kallsyms.names().address("__bpf_call_base"),
+            _hidden,
+            _not_compiled,
+        )
+
+
+def disassembly(codes: Sequence[ProgramCode], kernel: Kernel | None = None) -> Listing:
+    """Bytecode of these programs, in the running kernel unless told.
 
     Raises
     ------
     MissingPrivilege
         The kernel keeps it to itself.
     """
+    kernel = kernel or Kernel.running()
     if any(not each.bytecode for each in codes):
-        raise _hidden("see the bytecode of a loaded program")
-    base = kallsyms.names().address("__bpf_call_base")
-    return listing.of_bytecode(codes, _symbols(), base)
+        raise kernel.hidden("see the bytecode of a loaded program")
+    return listing.of_bytecode(codes, kernel.symbols, kernel.call_base())
 
 
-def jited(codes: Sequence[ProgramCode]) -> Listing:
-    """Native code of these programs.
+def jited(codes: Sequence[ProgramCode], kernel: Kernel | None = None) -> Listing:
+    """Native code of these programs, in the running kernel unless told.
 
     Raises
     ------
@@ -49,22 +85,27 @@ def jited(codes: Sequence[ProgramCode]) -> Listing:
     MissingPrivilege
         The kernel keeps it to itself.
     """
+    kernel = kernel or Kernel.running()
     compiled = [each for each in codes if each.native_size]
     if not compiled:
-        raise _not_compiled()
+        raise kernel.uncompiled()
     if any(each.hidden for each in compiled):
-        raise _hidden("see the native code of a loaded program")
-    return listing.of_native(compiled, _symbols(), platform.machine())
+        raise kernel.hidden("see the native code of a loaded program")
+    return listing.of_native(compiled, kernel.symbols, kernel.machine)
 
 
-def verifier_log(spec: ProgramSpec, level: int) -> Listing:
-    """How the verifier walks through the programs of a text, which are loaded once more for it.
+def verifier_logs(spec: ProgramSpec, level: int) -> dict[str, str]:
+    """What the verifier says of each program of a text, which is loaded once more for it.
 
     Raises
     ------
     LabError
         As loading does.
     """
+    # Here, because only a kernel of one's own needs it: recorded logs are read anywhere.
+    from ebpf_lab.backends.common import BuildOptions, backend_for
+    from ebpf_lab.running import placed
+
     spec, places, _ = placed(spec)
     compiled = backend_for(spec.dialect)(spec, BuildOptions(log_level=level))
     try:
@@ -72,14 +113,19 @@ def verifier_log(spec: ProgramSpec, level: int) -> Listing:
     finally:
         compiled.close()
     loaded.close()
-    return walk.of_logs(loaded.logs, spec.text, (CELL,))
+    return loaded.logs
+
+
+def walked(logs: Mapping[str, str], text: str) -> Listing:
+    """How the verifier walked through the programs of a text."""
+    return walk.of_logs(logs, text, (CELL,))
 
 
 def _symbols() -> Symbols:
-    known = KernelSymbols.of_running_kernel()
+    known = cache(KernelSymbols.of_running_kernel)
 
     def name(address: int) -> str:
-        (found,) = known.lookup(np.array([address], np.uint64))
+        (found,) = known().lookup(np.array([address], np.uint64))
         return "" if found.startswith("0x") else found
 
     return name

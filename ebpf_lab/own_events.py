@@ -11,7 +11,7 @@ from ebpf_lab.backends.loaded import LoadedStream
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.children import ChildTracker
-from ebpf_lab.readers.printk import heads
+from ebpf_lab.readers.printk_lines import heads
 from ebpf_lab.source.ctype import CType, Int, Struct
 
 _FIELDS = ("pid", "tgid", "tid")

@@ -20,13 +20,10 @@ from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.maps import map_frame
 from ebpf_lab.frame.printk import printk_frame
 from ebpf_lab.frame.stacks import Addresses, StackNames, in_kernel, stack_frame
-from ebpf_lab.host.maps import forbidden
-from ebpf_lab.host.symbols import KernelSymbols, user_symbols
-from ebpf_lab.host.syscalls import MapType
+from ebpf_lab.names import Names
 from ebpf_lab.readers.batch import Batch
-from ebpf_lab.readers.mappings import Mappings
-from ebpf_lab.readers.maps import read_map, read_stacks
-from ebpf_lab.readers.printk import lines
+from ebpf_lab.readers.maps import MapContents
+from ebpf_lab.readers.printk_lines import lines
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
 from ebpf_lab.stats import Fact, ProgramStats, Stats, StreamStats
@@ -51,6 +48,14 @@ class StreamBytes:
     taken: Taken
 
 
+@dataclass(frozen=True, slots=True)
+class MapsRead:
+    """What was in the maps: elements of tables, and call chains by number, innermost frame first."""
+
+    tables: Sequence[tuple[LoadedMap, MapContents]] = ()
+    stacks: Sequence[tuple[LoadedMap, Mapping[int, Addresses]]] = ()
+
+
 class Results:
     """Everything that a trace brought, as bytes; its properties decode them, each once.
 
@@ -66,7 +71,7 @@ class Results:
         spec: ProgramSpec,
         *,
         streams: Sequence[StreamBytes],
-        maps: Sequence[LoadedMap],
+        maps: MapsRead,
         programs: Mapping[str, ProgramStats],
         left_out: Mapping[Probe, str],
         uncounted: str,
@@ -76,15 +81,13 @@ class Results:
         nobody_followed: bool,
         filtered: bool,
         unseen: int,
-        processes: Mappings,
+        names: Names,
         unmapped: int,
     ) -> None:
         self.spec = spec
         self.seconds = seconds
         self._streams = streams
-        # Read now: the maps are gone when the frames are asked for.
-        self._contents = [(each, read_map(each)) for each in maps if each.type not in _NOT_TABLES]
-        self._stacks = [(each, read_stacks(each)) for each in maps if each.type == MapType.STACK_TRACE]
+        self._contents, self._stacks = maps.tables, maps.stacks
         self._programs = programs
         self._left_out = left_out
         self._uncounted = uncounted
@@ -93,13 +96,9 @@ class Results:
         self._nobody_followed = nobody_followed
         self._filtered = filtered
         self._unseen = unseen
-        self._processes = processes
+        self._names = names
         self._unmapped = unmapped
         self._forbidden: set[int] = set()
-
-    @cached_property
-    def _kernel(self) -> KernelSymbols:
-        return KernelSymbols.of_running_kernel()
 
     @cached_property
     def _stack_names(self) -> StackNames | None:
@@ -108,13 +107,13 @@ class Results:
         # Ids of several maps cannot be told apart in a column: the first map's are meant.
         return StackNames(
             self._stacks[0][1],
-            self._kernel.lookup,
+            self._names.kernel,
             self._user_names,
         )
 
-    def _user_names(self, pid: int, addresses: Addresses) -> list[str]:
-        names = user_symbols(pid, addresses, self._processes.get(pid, ()))
-        if any(name.startswith("0x") for name in names) and forbidden(pid):
+    def _user_names(self, pid: int, addresses: Addresses) -> Sequence[str]:
+        names = self._names.process(pid, addresses)
+        if any(name.startswith("0x") for name in names) and self._names.forbidden(pid):
             self._forbidden.add(pid)
         return names
 
@@ -122,7 +121,13 @@ class Results:
     def _built(self) -> dict[str, BuiltFrames]:
         return {
             each.stream.name: build(
-                each.stream.types, each.batches, self._clock, stacks=self._stack_names, release=True
+                each.stream.types,
+                each.batches,
+                self._clock,
+                stacks=self._stack_names,
+                arch=self._names.arch,
+                users=self._names.user,
+                release=True,
             )
             for each in self._streams
             if each.stream.kind != "printk"
@@ -137,7 +142,7 @@ class Results:
             if each.stream.kind == "printk":
                 frames[name] = printk_frame(lines(each.batches), self._clock)
                 continue
-            built = in_words(self._built[name].frames, self._files)
+            built = in_words(self._built[name].frames, self._files, self._names.arch)
             for struct, frame in built.items():
                 frames[name if len(built) == 1 else f"{name}.{struct}"] = frame
         return frames
@@ -146,10 +151,18 @@ class Results:
     def maps(self) -> dict[str, pd.DataFrame]:
         """Maps by name, typed."""
         frames = {
-            each.name: map_frame(each, read.keys, read.values, self._clock, stacks=self._stack_names)
+            each.name: map_frame(
+                each,
+                read.keys,
+                read.values,
+                self._clock,
+                stacks=self._stack_names,
+                arch=self._names.arch,
+                users=self._names.user,
+            )
             for each, read in self._contents
         }
-        frames |= {each.name: stack_frame(stacks, self._kernel.lookup) for each, stacks in self._stacks}
+        frames |= {each.name: stack_frame(stacks, self._names.kernel) for each, stacks in self._stacks}
         return frames
 
     @property
@@ -265,8 +278,8 @@ class Results:
         """Why functions on call chains have no names."""
         found = []
         chains = [chain for _, stacks in self._stacks for chain in stacks.values()]
-        if self._kernel.why and any(map(in_kernel, chains)):
-            found.append(f"stacks: functions of the kernel have no names: {self._kernel.why}")
+        if self._names.no_kernel and any(map(in_kernel, chains)):
+            found.append(f"stacks: functions of the kernel have no names: {self._names.no_kernel}")
         # Making the tables is what looks the names up.
         if self.maps and self._forbidden:
             processes = "1 process" if len(self._forbidden) == 1 else f"{len(self._forbidden):,} processes"
@@ -276,6 +289,11 @@ class Results:
         return found
 
     @property
+    def replayed(self) -> str:
+        """Where and when the recording was made that this is of, "" where this came just now."""
+        return self._names.replayed
+
+    @property
     def header(self) -> str:
         """One honest line: events, seconds, lost, cost per event, backend, probes."""
         return " · ".join(fact.text for fact in self.facts)
@@ -283,7 +301,7 @@ class Results:
     @property
     def facts(self) -> tuple[Fact, ...]:
         """The parts of :attr:`header`."""
-        facts = []
+        facts = [Fact(self.replayed)] if self.replayed else []
         stats = self.stats
         if self._streams:
             undecoded = sum(stream.undecoded for stream in stats.streams.values())
@@ -314,9 +332,6 @@ class Results:
         facts.append(Fact(", ".join(str(program.probe) for program in self.spec.programs)))
         facts += [Fact(f"without {', '.join(map(str, self._left_out))}")] if self._left_out else []
         return tuple(facts)
-
-
-_NOT_TABLES = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY, MapType.STACK_TRACE)
 
 
 def _count(number: int, noun: str) -> str:

@@ -23,27 +23,32 @@ from ebpf_lab.errors import AttachError, LabError, MissingPrivilege, UsageProble
 from ebpf_lab.following import fill_shapes, follows, launching
 from ebpf_lab.frame.calls.files import Files
 from ebpf_lab.frame.clock import TraceClock
+from ebpf_lab.held import Held
 from ebpf_lab.host import targets
 from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.host.targets import Target
 from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.inspection import Kernel
+from ebpf_lab.names import RunningMachine
 from ebpf_lab.own_events import filter_for
-from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.children import ChildTracker
 from ebpf_lab.readers.counts import ProgramCounts, read_losses
 from ebpf_lab.readers.mappings import MappingRecorder
+from ebpf_lab.readers.maps import read_map, read_stacks
 from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
-from ebpf_lab.results import Results, StreamBytes, Taken
+from ebpf_lab.results import MapsRead, Results, StreamBytes
 from ebpf_lab.source import oversights
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.probe_place import place
 from ebpf_lab.source.spec import Program, ProgramSpec
-from ebpf_lab.stats import ProgramStats, StreamStats
+from ebpf_lab.stats import ProgramStats
 
 _PERF_PAGES = 256
 """Pages of each CPU's perf buffer: 1 MiB with 4 KiB pages, room for 250 events of 4 KiB each."""
+
+_NOT_TABLES = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY, MapType.STACK_TRACE)
 
 
 class Running:
@@ -69,7 +74,6 @@ class Running:
         spec, places, self._left_out = placed(written)
         self._spec = spec
         self._links: list[int] = []
-        self._taken: dict[str, Taken] = {}
         with contextlib.ExitStack() as opening:
             self._stack = opening
             compiled = backend_for(spec.dialect)(spec, BuildOptions())
@@ -102,6 +106,7 @@ class Running:
                 on_enough=on_end,
                 alongside=self._mappings.drain if self._mappings else lambda: None,
             )
+            self._held = Held(self._loaded.streams, self._collector, lambda: read_losses(self._loaded.losses))
             opening.callback(self._collector.stop)
             self._collector.start()
             opening.callback(close_all, self._links)
@@ -137,6 +142,11 @@ class Running:
         """What the kernel made of the programs."""
         return tuple(each.code for each in self._loaded.programs if each.code is not None)
 
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel that they are in."""
+        return Kernel.running()
+
     def launch(self, command: Command, on_end: Callable[[], None]) -> None:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""
         self._files = Files(command.descriptors(), os.getcwd())
@@ -167,14 +177,13 @@ class Running:
 
     def take(self) -> dict[str, pd.DataFrame]:
         """Frames of what came since the last time, which is then kept no longer."""
-        with self._collector.lock:
-            streams = self._streams(self._collector.take())
+        streams = self._held.hand_out()
         # Of the maps, what names the stack ids in events; reading them all each time would cost much.
         stacks = [each for each in self._loaded.maps if each.type == MapType.STACK_TRACE]
         # What its calls do to descriptors, the next portion's must know.
-        portion = self._results(streams, stacks, {}, self._files, 0.0)
+        portion = self._results(streams, _read(stacks), {}, self._files, 0.0)
         frames = portion.frames
-        self._taken = portion.taken()
+        self._held.taken = portion.taken()
         return frames
 
     def results(self, seconds: float) -> Results:
@@ -183,33 +192,14 @@ class Running:
             name: ProgramStats(count.runs, count.ns_per_run, count.missed)
             for name, count in self._counts.read().items()
         }
-        with self._collector.lock:
-            streams = self._streams([list(each.batches) for each in self._collector.streams])
-        return self._results(streams, self._loaded.maps, runs, copy.deepcopy(self._files), seconds)
-
-    def _streams(self, batches: Sequence[list[Batch]]) -> list[StreamBytes]:
-        losses = read_losses(self._loaded.losses)
-        return [
-            StreamBytes(
-                stream=stream,
-                batches=own,
-                stats=StreamStats(
-                    delivered=collected.delivered,
-                    dropped=collected.reader.lost + losses.get(stream.name, 0),
-                    undecoded=0,
-                    not_kept=collected.delivered - collected.kept,
-                ),
-                taken=self._taken.get(stream.name, Taken()),
-            )
-            for stream, collected, own in zip(
-                self._loaded.streams, self._collector.streams, batches, strict=True
-            )
-        ]
+        return self._results(
+            self._held.copy(), _read(self._loaded.maps), runs, copy.deepcopy(self._files), seconds
+        )
 
     def _results(
         self,
         streams: Sequence[StreamBytes],
-        maps: Sequence[LoadedMap],
+        maps: MapsRead,
         programs: Mapping[str, ProgramStats],
         files: Files,
         seconds: float,
@@ -227,13 +217,21 @@ class Running:
             nobody_followed=follows(self._loaded.maps) and not self._launched,
             filtered=self._tracker is not None,
             unseen=self._tracker.lost if self._tracker else 0,
-            processes=self._mappings.known() if self._mappings else {},
+            names=RunningMachine(self._mappings.known() if self._mappings else {}),
             unmapped=self._mappings.lost if self._mappings else 0,
         )
 
     def close(self) -> None:
         """Release everything; safe to call again."""
         self._stack.close()
+
+
+def _read(maps: Sequence[LoadedMap]) -> MapsRead:
+    """What is in the maps now; those of buffers hold nothing else than events."""
+    return MapsRead(
+        tables=[(each, read_map(each)) for each in maps if each.type not in _NOT_TABLES],
+        stacks=[(each, read_stacks(each)) for each in maps if each.type == MapType.STACK_TRACE],
+    )
 
 
 def placed(spec: ProgramSpec) -> tuple[ProgramSpec, dict[str, Target], dict[Probe, str]]:

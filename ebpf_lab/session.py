@@ -21,11 +21,11 @@ import pandas as pd
 
 from ebpf_lab import inspection
 from ebpf_lab.command import Command
+from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.results import Results
-from ebpf_lab.running import Running
 from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.size import parse_size
 from ebpf_lab.source.spec import Dialect, ProgramSpec
@@ -71,9 +71,10 @@ class Trace:
         self._lock = threading.Lock()
         self._supervisor: threading.Thread | None = None
         self._error: Exception | None = None
-        self._running: Running | None = None
+        self._running: Engine | None = None
         self._results: Results | None = None
-        self._codes: tuple[ProgramCode, ...] = ()
+        self._codes: Sequence[ProgramCode] = ()
+        self._kernel: inspection.Kernel | None = None
         self._began = 0.0
 
     # Its life
@@ -163,13 +164,9 @@ class Trace:
 
     def _supervise(self) -> None:
         try:
-            with contextlib.closing(
-                Running(
-                    self.spec, events=self._events, keep=self._keep, only=self._only, on_end=self._end.set
-                )
-            ) as running:
+            with contextlib.closing(self._engine()) as running:
                 self._began = time.monotonic()
-                self._running, self._codes = running, running.codes
+                self._running, self._codes, self._kernel = running, running.codes, running.kernel
                 if self._command is not None and not self._end.is_set():
                     running.launch(self._command, self._end.set)
                 self._opened.set()
@@ -189,6 +186,12 @@ class Trace:
             self._finished.set()
             self._opened.set()
             _alive.discard(self)
+
+    def _engine(self) -> Engine:
+        # Here, because only this takes Linux: a recording is replayed anywhere.
+        from ebpf_lab.running import Running
+
+        return Running(self.spec, events=self._events, keep=self._keep, only=self._only, on_end=self._end.set)
 
     # What came
 
@@ -273,7 +276,7 @@ class Trace:
         MissingPrivilege
             The kernel keeps the code to itself.
         """
-        return inspection.disassembly(self._loaded_codes())
+        return inspection.disassembly(self._loaded_codes(), self._kernel)
 
     def jited(self) -> Listing:
         """The native code that the kernel's compiler made of the programs, beside the C lines.
@@ -292,7 +295,7 @@ class Trace:
         MissingPrivilege
             The kernel keeps the code to itself.
         """
-        return inspection.jited(self._loaded_codes())
+        return inspection.jited(self._loaded_codes(), self._kernel)
 
     def verifier_log(self, level: int = 2) -> Listing:
         """What the kernel's verifier knew of each register on its way through the programs.
@@ -323,12 +326,15 @@ class Trace:
         if level not in (1, 2):
             raise UsageProblem(f"level={level}: the verifier's log has the levels 1 and 2")
         try:
-            return inspection.verifier_log(self.spec, level)
+            return inspection.walked(self._verifier_logs(level), self.spec.text)
         except LabError as error:
             error.source = self.spec.text
             raise
 
-    def _loaded_codes(self) -> tuple[ProgramCode, ...]:
+    def _verifier_logs(self, level: int) -> Mapping[str, str]:
+        return inspection.verifier_logs(self.spec, level)
+
+    def _loaded_codes(self) -> Sequence[ProgramCode]:
         with self._lock:
             if not self._codes:
                 self._ended()  # says why there are none

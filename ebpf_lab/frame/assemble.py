@@ -12,7 +12,7 @@ from ebpf_lab.frame import arguments
 from ebpf_lab.frame.arguments import Arguments
 from ebpf_lab.frame.clock import TimeRole, TraceClock, convert_time, time_role
 from ebpf_lab.frame.columns import Bytes, Rows, store_for
-from ebpf_lab.frame.decoders import decoders_for, machine
+from ebpf_lab.frame.decoders import Users, decoders_for, machine, user_name
 from ebpf_lab.frame.layout import Column, Kind, Layout
 from ebpf_lab.frame.stacks import STACK_COLUMN, StackNames
 from ebpf_lab.source.ctype import Int
@@ -26,6 +26,7 @@ def assemble(
     *,
     stacks: StackNames | None = None,
     arch: str | None = None,
+    users: Users = user_name,
 ) -> dict[str, Any]:
     """Decode events of one type.
 
@@ -42,6 +43,8 @@ def assemble(
         Names the call chains that stack ids stand for.
     arch : str, optional
         Where the events are from; this machine unless told.
+    users : callable
+        Names users there.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def assemble(
         for _, store in stores:
             store.put(rows, whole)
     arrays = {column.name: store.array() for column, store in stores}
-    decoders = decoders_for(layout.columns, arch or machine())
+    decoders = decoders_for(layout.columns, arch or machine(), users)
     result: dict[str, Any] = {}
     for column in layout.columns:
         name, values = column.name, arrays[column.name]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ebpf_lab.frame.assemble import assemble, frame_of
 from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.columns import Bytes, Rows
+from ebpf_lab.frame.decoders import Users, user_name
 from ebpf_lab.frame.layout import Layout
 from ebpf_lab.frame.stacks import StackNames
 from ebpf_lab.frame.text import raw_frame
@@ -66,6 +67,7 @@ def build(
     *,
     stacks: StackNames | None = None,
     arch: str | None = None,
+    users: Users = user_name,
     release: bool = False,
 ) -> BuiltFrames:
     """Decode the events of one stream.
@@ -82,6 +84,8 @@ def build(
         Names the call chains that stack ids stand for.
     arch : str, optional
         Where the events are from ("x86_64", "aarch64"); this machine unless told.
+    users : callable
+        Names users there.
     release : bool
         Empty ``batches``, then a list, while reading it: what is decoded is freed at once, and bytes and
         frame never lie in memory together.
@@ -110,7 +114,7 @@ def build(
             continue
         positions = None if len(groups) == 1 else _positions(share)
         count = sum(map(len, share))
-        arrays = assemble(group[0], count, _blocks(share), clock, stacks=stacks, arch=arch)
+        arrays = assemble(group[0], count, _blocks(share), clock, stacks=stacks, arch=arch, users=users)
         frames[names] = frame_of(arrays, count, positions)
     return BuiltFrames(frames, undecoded, raw_frame(rest), sizes, tuple(mixed))
 

@@ -45,6 +45,8 @@ except ImportError:  # not on Windows, where recorded events can be read all the
     pwd = None  # type: ignore[assignment]
 
 Naming: TypeAlias = Callable[[Any], str | None]
+Users: TypeAlias = Callable[[int], str]
+"""Names users where the events are from."""
 
 _BLOCK = 1 << 18
 _ADDRESS_SIZES = (4, 16)
@@ -164,18 +166,21 @@ def open_flags_naming(arch: str) -> Naming:
     return name
 
 
-def user_naming() -> Naming:
+def user_name(uid: int) -> str:
+    """A user of this machine, by name where it has one."""
+    try:
+        return str(uid) if pwd is None else pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def user_naming(users: Users = user_name) -> Naming:
     """Name users; an audit ID that was never set is none."""
 
     def name(value: int) -> str | None:
         # bpf_get_current_uid_gid() has the group in its upper half, which is easily left on.
         uid = value & 0xFFFF_FFFF
-        if uid == 0xFFFF_FFFF:
-            return None
-        try:
-            return str(uid) if pwd is None else pwd.getpwuid(uid).pw_name
-        except KeyError:
-            return str(uid)
+        return None if uid == 0xFFFF_FFFF else users(uid)
 
     return name
 
@@ -191,21 +196,32 @@ def mode_naming() -> Naming:
     return lambda value: f"0{value & 0xFFFF_FFFF:o}" if value else "0"
 
 
-_OPEN_FLAGS = ("_names", open_flags_naming)
-_RULES: tuple[tuple[str, str, Callable[[str], Naming]], ...] = (
+_Rule: TypeAlias = Callable[[str, Users], Naming]
+
+
+def _flags(arch: str, users: Users) -> Naming:
+    return open_flags_naming(arch)
+
+
+def _calls(arch: str, users: Users) -> Naming:
+    return syscall_naming(arch)
+
+
+_OPEN_FLAGS = ("_names", _flags)
+_RULES: tuple[tuple[str, str, _Rule], ...] = (
     (r"(?:\w+_)?(?:open_?flags|oflags?|o_flags)", *_OPEN_FLAGS),
-    (r"(?:\w+_)?(?:ret|retval|ret_val)|rc|result", "_errno", lambda arch: errno_naming(positive=False)),
-    (r"err|errno|error", "_name", lambda arch: errno_naming(positive=True)),
-    (r"(?:\w+_)?(?:sig|signal|signo|signum)", "_name", lambda arch: signal_naming()),
-    (r"nr|sys_?nr|sys_?no|scno|syscall(?:_?(?:nr|no|id|num|number))?", "_name", syscall_naming),
-    (r"(?:\w+_)?(?:uid|euid|ruid|suid|fsuid|auid|loginuid)", "_name", lambda arch: user_naming()),
-    (r"mode|umask|(?:file|open|create|st|i)_mode", "_octal", lambda arch: mode_naming()),
+    (r"(?:\w+_)?(?:ret|retval|ret_val)|rc|result", "_errno", lambda *_: errno_naming(positive=False)),
+    (r"err|errno|error", "_name", lambda *_: errno_naming(positive=True)),
+    (r"(?:\w+_)?(?:sig|signal|signo|signum)", "_name", lambda *_: signal_naming()),
+    (r"nr|sys_?nr|sys_?no|scno|syscall(?:_?(?:nr|no|id|num|number))?", "_name", _calls),
+    (r"(?:\w+_)?(?:uid|euid|ruid|suid|fsuid|auid|loginuid)", "_name", lambda _, users: user_naming(users)),
+    (r"mode|umask|(?:file|open|create|st|i)_mode", "_octal", lambda *_: mode_naming()),
 )
 _ADDRESS = re.compile(r"(?:\w+_)?(?:[sdlr]|src_|dst_|peer_)?addr(?:ess)?(?:_?v?[46])?")
 _NOT_FILES = re.compile(r"(?:\w+_)?(?:comm|task|command|process)")
 
 
-def decoders_for(columns: Sequence[Column], arch: str) -> dict[str, Decoder]:
+def decoders_for(columns: Sequence[Column], arch: str, users: Users = user_name) -> dict[str, Decoder]:
     """Find the members of an event that can be named.
 
     Parameters
@@ -214,6 +230,8 @@ def decoders_for(columns: Sequence[Column], arch: str) -> dict[str, Decoder]:
         All columns of the event: the meaning of one may hang on the others.
     arch : str
         "x86_64" or "aarch64"; of another, neither system calls nor open flags are named.
+    users : callable
+        Names users where the events are from; this machine's unless told.
 
     Returns
     -------
@@ -242,14 +260,14 @@ def decoders_for(columns: Sequence[Column], arch: str) -> dict[str, Decoder]:
                 and re.fullmatch(pattern, _last(column))
                 and column.name + suffix not in taken
             ):
-                found[column.name] = Decoder(column.name + suffix, naming(arch))
+                found[column.name] = Decoder(column.name + suffix, naming(arch, users))
                 break
     return found
 
 
-def _rules(arch: str, has_file: bool) -> Iterator[tuple[str, str, Callable[[str], Naming]]]:
+def _rules(arch: str, has_file: bool) -> Iterator[tuple[str, str, _Rule]]:
     for rule in _RULES:
-        if arch in _tables()["syscall"] or rule[2] not in (open_flags_naming, syscall_naming):
+        if arch in _tables()["syscall"] or rule[2] not in (_flags, _calls):
             yield rule
     if has_file and arch in _tables()["open_flags"]:
         yield "flags", *_OPEN_FLAGS

@@ -12,6 +12,7 @@ from ebpf_lab.backends.loaded import LoadedMap
 from ebpf_lab.frame.assemble import assemble, frame_of, role_of, timed
 from ebpf_lab.frame.clock import TimeRole, TraceClock
 from ebpf_lab.frame.columns import store_for
+from ebpf_lab.frame.decoders import Users, user_name
 from ebpf_lab.frame.layout import Kind, Layout
 from ebpf_lab.frame.stacks import StackNames, stack_frame
 from ebpf_lab.source.ctype import CType, Int, Opaque
@@ -31,6 +32,7 @@ def map_frame(
     *,
     stacks: StackNames | None = None,
     arch: str | None = None,
+    users: Users = user_name,
 ) -> pd.DataFrame:
     """Return a map's elements, sorted by key.
 
@@ -42,7 +44,7 @@ def map_frame(
         Without copies for each CPU, ``cpus`` is 1.
     clock : TraceClock, optional
         When the trace began: makes times relative, as in events.
-    stacks, arch
+    stacks, arch, users
         As for :func:`ebpf_lab.frame.build.build`.
 
     Returns
@@ -61,12 +63,14 @@ def map_frame(
     key_layout = Layout.of(_known(source.key, source.key_size), "key")
     value_layout = Layout.of(_known(source.value, source.value_size), "value")
     count = len(keys)
-    found = assemble(key_layout, count, [(slice(None), keys)], clock, stacks=stacks, arch=arch)
+    found = assemble(key_layout, count, [(slice(None), keys)], clock, stacks=stacks, arch=arch, users=users)
     if source.type in _PER_CPU:
         columns = _per_cpu(value_layout, values, clock)
     else:
         block = np.ascontiguousarray(values[:, 0])
-        columns = assemble(value_layout, count, [(slice(None), block)], clock, stacks=stacks, arch=arch)
+        columns = assemble(
+            value_layout, count, [(slice(None), block)], clock, stacks=stacks, arch=arch, users=users
+        )
     counts = columns.get("value")
     slot = _slot(key_layout)
     if source.histogram and slot is not None and isinstance(counts, np.ndarray) and counts.dtype.kind in "iu":

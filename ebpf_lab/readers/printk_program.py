@@ -21,14 +21,9 @@ from __future__ import annotations
 import ctypes
 import struct
 
-import numpy as np
-
 from ebpf_lab.host.syscalls import BpfCommand, ProgType, bpf
+from ebpf_lab.readers.printk_lines import HEAD
 
-HEAD = np.dtype(
-    [("ts", "<u8"), ("tid", "<u4"), ("pid", "<u4"), ("cpu", "<u4"), ("length", "<i4"), ("comm", "S16")]
-)
-"""What stands before the text of a record; ``ts`` is CLOCK_MONOTONIC in ns, ``length`` includes the NUL."""
 SHORT, LONG = 128, 1024
 """Bytes of text a record has room for; no line is longer (``MAX_BPRINTF_BUF`` in ``include/linux/bpf.h``)."""
 

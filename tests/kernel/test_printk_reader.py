@@ -13,7 +13,8 @@ from support.programs import loaded, run
 from ebpf_lab.attach import attach
 from ebpf_lab.backends.loaded import Loaded, close_all
 from ebpf_lab.host.targets import resolve
-from ebpf_lab.readers.printk import PrintkReader, lines
+from ebpf_lab.readers.printk import PrintkReader
+from ebpf_lab.readers.printk_lines import lines
 
 pytestmark = pytest.mark.needs("printk")
 

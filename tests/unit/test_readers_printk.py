@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ebpf_lab.readers.batch import Batch
-from ebpf_lab.readers.printk import lines
-from ebpf_lab.readers.printk_program import HEAD, LONG, SHORT
+from ebpf_lab.readers.printk_lines import HEAD, lines
+from ebpf_lab.readers.printk_program import LONG, SHORT
 
 
 def record(text: bytes, room: int = SHORT, *, length: int | None = None, **head) -> bytes:

@@ -7,7 +7,7 @@ links stay.  Descriptors that come another way (in a message over a socket) have
 
 from __future__ import annotations
 
-import os.path
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -74,7 +74,7 @@ class Ended:
 
     def path(self, at: int) -> str:
         """An argument that is a path, "" where it could not be read."""
-        return os.fsdecode(self.texts.get(at, b"").partition(b"\0")[0])
+        return self.texts.get(at, b"").partition(b"\0")[0].decode(errors="surrogateescape")
 
 
 def signed(value: int, bits: int) -> int:
@@ -141,8 +141,8 @@ class Files:
         if not path:
             return ""
         base = self._place(thread).path if directory == AT_FDCWD else self.name(thread, directory)
-        joined = os.path.join(base, path)
-        return os.path.normpath(joined) if joined.startswith("/") else joined
+        joined = posixpath.join(base, path)
+        return posixpath.normpath(joined) if joined.startswith("/") else joined
 
     def _table(self, thread: int) -> _Table:
         if thread not in self._tables:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -139,7 +138,8 @@ def is_descriptor(argument: Argument) -> bool:
 
 def _descriptor(fd: int, name: str) -> str:
     # A file's name may hold anything, a terminal's commands included.
-    return f"{fd}<{values.quoted(os.fsencode(name))[1:-1]}>" if name else str(fd)
+    quoted = values.quoted(name.encode(errors="surrogateescape"))[1:-1]
+    return f"{fd}<{quoted}>" if name else str(fd)
 
 
 def _pointed(call: Call, at: int, argument: Argument, arch: str) -> str:
