@@ -14,6 +14,7 @@ from ebpf_lab.errors import (
     CommandFailed,
     CompileError,
     EventDecodeError,
+    ExerciseNotPassed,
     LabError,
     MissingFeature,
     MissingPrivilege,
@@ -33,6 +34,7 @@ __all__ = [
     "CommandFailed",
     "CompileError",
     "EventDecodeError",
+    "ExerciseNotPassed",
     "LabError",
     "MissingFeature",
     "MissingPrivilege",
@@ -47,10 +49,12 @@ __all__ = [
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Make ``%%bpf`` and ``%bpf`` known to IPython (``%load_ext ebpf_lab``)."""
+    """Make ``%%bpf``, ``%bpf`` and ``%lab`` known to IPython (``%load_ext ebpf_lab``)."""
+    from ebpf_lab.notebook.lab_magics import LabMagics
     from ebpf_lab.notebook.magics import BpfMagics
 
-    shell.register_magics(BpfMagics)
+    bpf = BpfMagics(shell)
+    shell.register_magics(bpf, LabMagics(shell, bpf.cells))
 
 
 def __getattr__(name: str) -> object:

@@ -212,5 +212,9 @@ class CommandFailed(LabError):
     """The traced command could not be started."""
 
 
+class ExerciseNotPassed(LabError):
+    """An exercise is not done, where that has to be an error: in automatic grading."""
+
+
 class VirtualMachineError(LabError):
     """The virtual machine could not be made, booted or kept running."""

@@ -13,12 +13,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from ebpf_lab.cli import demo, doctor, kernels, probes, run, snippets, strace
+from ebpf_lab.cli import demo, doctor, kernels, lessons, probes, run, snippets, strace
 from ebpf_lab.coloured import coloured
 from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.source.cell_line import Refused
 
-_VERBS = (run, snippets, strace, demo, doctor, probes, kernels)
+_VERBS = (run, snippets, strace, demo, doctor, probes, kernels, lessons)
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 """Exit statuses; whoever ends a trace early, by Ctrl-C or by closing the pipe, has what they wanted: 0."""

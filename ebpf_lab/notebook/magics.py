@@ -38,6 +38,7 @@ class BpfMagics(Magics):
         super().__init__(shell)
         self._registry = Registry()
         self._failures = Failures(shell)
+        self.cells: dict[str, tuple[str, options.CellOptions]] = {}
         self._verbs: dict[str, Callable[[list[str]], object]] = {
             "status": self._status,
             "stop": self._stop,
@@ -54,6 +55,8 @@ class BpfMagics(Magics):
     def bpf(self, line: str, cell: str) -> object:
         """Compile the cell's C, attach it to the kernel, return the events as a DataFrame."""
         cell_options = options.parse_cell(line)
+        if cell_options.output:
+            self.cells[cell_options.output] = cell, cell_options
         key = self._cell_key(cell)
         self._registry.replace(key, cell_options.output)
         printed: list[bytes] = []

@@ -37,17 +37,25 @@ def test_there_are_lessons() -> None:
 
 @pytest.mark.needs("tracepoint", "libbpf", "clang")
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs(path: Path) -> None:
+def test_lesson_runs(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     claims = [nbformat.v4.new_code_cell(claim) for claim in CLAIMS[path.stem]]
-    notebook.cells += claims
+    notebook.cells += claims + _solved(path.stem)
     NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", allow_errors=True).execute(
-        cwd=str(path.parent)
+        cwd=str(tmp_path)
     )
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert cell.execution_count is not None, cell.source
             assert _errors(cell) == _expected_errors(cell), _told(cell)
+
+
+def _solved(lesson: str) -> list[nbformat.NotebookNode]:
+    """Each solution in the place of what is shipped, and its check."""
+    cells = []
+    for path in sorted((NOTEBOOKS / "solutions" / lesson).iterdir()):
+        cells += [path.read_text().removeprefix("//"), f"assert check({path.stem!r}), check({path.stem!r})"]
+    return [nbformat.v4.new_code_cell(cell) for cell in cells]
 
 
 def _errors(cell: nbformat.NotebookNode) -> list[str]:

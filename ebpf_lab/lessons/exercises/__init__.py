@@ -1,0 +1,1 @@
+"""The exercises, a module a lesson: each has its ``LESSON``."""
