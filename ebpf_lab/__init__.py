@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ebpf_lab.frame.folded import folded
+    from ebpf_lab.plots.accessor import plot
     from ebpf_lab.session import Trace, trace
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "VirtualMachineError",
     "folded",
     "load_ipython_extension",
+    "plot",
     "trace",
 ]
 
@@ -67,4 +69,8 @@ def __getattr__(name: str) -> object:
         from ebpf_lab.frame.folded import folded
 
         return folded
+    if name == "plot":
+        from ebpf_lab.plots.accessor import plot
+
+        return plot
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

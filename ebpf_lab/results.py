@@ -27,6 +27,7 @@ from ebpf_lab.readers.printk_lines import lines
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
 from ebpf_lab.stats import Fact, ProgramStats, Stats, StreamStats
+from ebpf_lab.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +167,21 @@ class Results:
         return frames
 
     @property
+    def tables(self) -> Tables:
+        """Streams and maps by name, the main one first and the map that counts failures last."""
+        counting = [each.name for each, _ in self._contents if counts_failures(each)]
+        names = [each.name for each, _ in (*self._contents, *self._stacks)]
+        return Tables(self.frames, sorted(names, key=counting.count), lambda: self.maps)
+
+    @property
     def main(self) -> pd.DataFrame:
         """The first stream's frame; without a stream, the first map's that does not count failures."""
-        return (self.frames or self.maps)[self.main_name]
+        return self.tables[self.main_name]
 
     @property
     def main_name(self) -> str:
         """The name of :attr:`main` in ``frames`` or ``maps``."""
-        counting = [each.name for each, _ in self._contents if counts_failures(each)]
-        for name in self.frames or sorted(self.maps, key=counting.count):
+        for name in self.tables:
             return name
         raise UsageProblem(
             "there is nothing to show",

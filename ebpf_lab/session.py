@@ -25,6 +25,7 @@ from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.plots.accessor import Plots
 from ebpf_lab.results import Results
 from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.size import parse_size
@@ -253,6 +254,17 @@ class Trace:
     def header(self) -> str:
         """One honest line: events, seconds, lost, cost per event, backend, probes."""
         return self.results().header
+
+    @property
+    def plot(self) -> Plots:
+        """Plots of what came so far: ``trace.plot()`` draws what the data suggests, a method one kind.
+
+        Examples
+        --------
+        ``trace.plot.timeline()``, ``trace.plot.counts("comm")``, ``trace.plot.latency("duration_ns")``,
+        ``trace.plot.heatmap()``, ``trace.plot.flame()``, ``trace.plot.tree()``
+        """
+        return Plots(self.results().tables)
 
     # What the programs became
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ebpf_lab.cli.rows import Plain, plain_columns
 from ebpf_lab.frame.hexint import HexDtype
+from ebpf_lab.frame.shown import printable
 
 _LONGEST = 20
 """Width of a column of text in a table, where it is not the last one."""
@@ -94,8 +95,7 @@ def _shown(value: Plain, time: bool) -> str:
         return f"{value:.9f}"
     if isinstance(value, list):
         return " ".join(_shown(each, time) for each in value)
-    # What a program read from memory may hold anything, a terminal's commands included.
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(value))
+    return printable(str(value))
 
 
 class JsonLines:

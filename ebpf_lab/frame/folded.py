@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -47,29 +49,60 @@ def folded(frame: pd.DataFrame, *, weight: str = "count") -> list[str]:
     >>> folded(pd.DataFrame(rows))
     ['busy;main;spin 2']
     """
+    counts: Counter[str] = Counter()
+    for chain, count in chains(frame, weight=weight).items():
+        counts[";".join(chain.functions)] += count
+    return [f"{chain} {count}" for chain, count in sorted(counts.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A call chain, outermost function first, with the command before all where it is known.
+
+    ``in_kernel`` is the number of functions, the innermost ones, that are the kernel's.
+    """
+
+    functions: tuple[str, ...]
+    in_kernel: int
+    has_command: bool
+
+
+def chain_columns(frame: pd.DataFrame) -> list[str]:
+    """Names of the columns that hold call chains, the user's before the kernel's."""
     made = [match[1] for match in map(STACK_COLUMN.fullmatch, map(str, frame.columns)) if match]
-    chains = sorted((name for name in made if name in frame), key=_of_kernel)
-    if not chains:
+    return sorted((name for name in made if name in frame), key=_of_kernel)
+
+
+def chains(frame: pd.DataFrame, *, weight: str = "count") -> dict[Chain, int]:
+    """How often each call chain of a frame was seen; parameters and errors are those of :func:`folded`."""
+    names = chain_columns(frame)
+    if not names:
         raise UsageProblem(
             "there is no call chain in this frame",
             hint="a member such as user_stack_id, filled by bpf_get_stackid(), makes a column of them",
         )
-    weights = frame[weight] if weight in frame else [1] * len(frame)
-    parts = [frame[name].astype(object) for name in (*(["comm"] if "comm" in frame else []), *chains)]
-    counts: Counter[str] = Counter()
-    for seen, first, *rest in zip(weights, *parts, strict=True):
-        texts = [first, *rest]
-        heads = [str(texts.pop(0)).replace(";", ":")] if "comm" in frame else []
-        functions = [_plain(each) for text in texts if not _missing(text) for each in text.split(";")]
-        counts[";".join([*heads, *functions])] += int(seen)
-    return [f"{chain} {count}" for chain, count in sorted(counts.items()) if count]
+    has_command = "comm" in frame
+    keys = frame[["comm", *names] if has_command else names].astype(object)
+    keys["weight"] = frame[weight].to_numpy() if weight in frame else 1
+    grouped = keys.groupby(list(keys.columns[:-1]), dropna=False, sort=False)["weight"].sum()
+    counts: Counter[Chain] = Counter()
+    for index, seen in grouped.items():
+        texts: list[Any] = list(index) if isinstance(index, tuple) else [index]
+        functions = [str(texts.pop(0)).replace(";", ":")] if has_command else []
+        in_kernel = 0
+        for name, text in zip(names, texts, strict=True):
+            if not _missing(text):
+                functions += map(_plain, text.split(";"))
+                in_kernel += (text.count(";") + 1) * _of_kernel(name)
+        counts[Chain(tuple(functions), in_kernel, has_command)] += int(seen)
+    return {chain: count for chain, count in counts.items() if count}
 
 
 def _of_kernel(name: str) -> bool:
     return name.rpartition(".")[2].startswith("k")
 
 
-def _missing(text: object) -> bool:
+def _missing(text: Any) -> bool:
     """Whether there is the helper's error instead: the kernel has no chain while a program runs by itself."""
     return not isinstance(text, str) or _NO_CHAIN.fullmatch(text) is not None
 

@@ -26,8 +26,8 @@ class Theme:
         What can be clicked; what is as it should be; what is lost or failed.
     series : tuple of str
         For things to be told apart, in this order.
-    ramp : str
-        matplotlib's colour map for quantities: more is further from the ground.
+    ramp : tuple of str
+        From few to many: more is further from the ground.
     """
 
     ground: str
@@ -38,7 +38,7 @@ class Theme:
     good: str
     bad: str
     series: tuple[str, ...]
-    ramp: str
+    ramp: tuple[str, ...]
 
 
 LIGHT = Theme(
@@ -50,7 +50,7 @@ LIGHT = Theme(
     good="#007a59",
     bad="#c02020",
     series=("#00588c", "#d55e00", "#00a076", "#c873a2", "#7d5200", "#2a97dd", "#3c3c3c"),
-    ramp="viridis_r",
+    ramp=("#4a9bd1", "#00588c", "#00141f"),
 )
 DARK = Theme(
     ground="#111111",
@@ -61,7 +61,7 @@ DARK = Theme(
     good="#35c79a",
     bad="#ff7b72",
     series=("#56b4e9", "#d86410", "#00c791", "#f0c8e0", "#ffb81a", "#2f80c8", "#7c7c7c"),
-    ramp="viridis",
+    ramp=("#2f6f9f", "#56b4e9", "#f2fbff"),
 )
 
 

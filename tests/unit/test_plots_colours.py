@@ -62,8 +62,12 @@ class TestTheme:
             assert contrast(colour, theme.ground) >= 4.5, colour
 
     def test_what_is_drawn_can_be_seen(self, theme: Theme) -> None:
-        for colour in theme.series:
+        for colour in (*theme.series, *theme.ramp):
             assert contrast(colour, theme.ground) >= 3, colour
+
+    def test_more_is_further_from_the_ground(self, theme: Theme) -> None:
+        steps = [contrast(colour, theme.ground) for colour in theme.ramp]
+        assert steps == sorted(steps)
 
     @pytest.mark.parametrize("seen", DEFICIENCIES)
     def test_series_can_be_told_apart(self, theme: Theme, seen: str) -> None:
