@@ -32,6 +32,9 @@ class Mark:
         Marked characters, at least 1.
     note : str
         Words shown behind the caret, "" for none.
+    severity : str
+        "error", or "note" for a place that only belongs to the story: where a name was declared, where a
+        value was checked.
     """
 
     line: int
@@ -39,6 +42,7 @@ class Mark:
     column: int = 0
     length: int = 1
     note: str = ""
+    severity: str = "error"
 
 
 @dataclass(frozen=True, slots=True)

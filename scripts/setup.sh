@@ -270,7 +270,9 @@ unpack_headers() {
 # .venv/lab-installed says what is installed: a hash of what decides it, and the extras.
 want_environment() { # "", "lab" or "lab,test"
     extras=$1
-    hash=$({ printf '%s\n' "$root" && cat "$root/pyproject.toml" "$root/tests/constraints.txt"; } | sha256sum |
+    # Jupyter's files are copied, not read from here: package.json says what of them there is.
+    hash=$({ printf '%s\n' "$root" && cat "$root/pyproject.toml" "$root/tests/constraints.txt" \
+        "$root/ebpf_lab/labextension/package.json" "$root/ebpf_lab/notebook/jupyter_config.json"; } | sha256sum |
         cut -d ' ' -f 1)
     if as_user "$venv/bin/python" -c '' 2>/dev/null && [ -e "$venv/lab-installed" ]; then
         read -r had_hash had_extras <"$venv/lab-installed" || true

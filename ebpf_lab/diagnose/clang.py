@@ -230,7 +230,7 @@ def _marks(error: Diagnostic, lines: list[str], files: Collection[str], note: st
             made = _mark(hint.line, hint.column, hint.length, lines, hint.text)
             if hint.text.startswith("expanded from") and not _DEFINITION.match(made.text):
                 continue
-            marks.append(made)
+            marks.append(replace(made, severity="note"))
             break
     return marks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ebpf_lab.diagnose.about_flow import Fields
@@ -98,7 +98,7 @@ def rejected(
         made.marks = _reported(found.report, code, files) or made.marks
     return VerifierRejected(
         f"{function}: {what}",
-        where=tuple(made.marks),
+        where=(*(replace(mark, severity="note") for mark in made.marks[:-1]), *made.marks[-1:]),
         why=made.why,
         hint=made.hint,
         log=log,

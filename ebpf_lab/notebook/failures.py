@@ -15,7 +15,7 @@ import pandas as pd
 
 from ebpf_lab.coloured import coloured
 from ebpf_lab.errors import LabError, UsageProblem
-from ebpf_lab.notebook import error_html
+from ebpf_lab.notebook import error_html, places
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -59,7 +59,9 @@ class Failures:
         shell._showtraceback(kind, error, lines[:1])
         if len(lines) > 1:
             plain = error.block().partition("\n")[2]
-            shell.display_pub.publish({"text/html": error_html.body(error), "text/plain": plain})
+            shell.display_pub.publish(
+                {"text/html": error_html.body(error), "text/plain": plain}, places.metadata(error)
+            )
 
     def explain(self) -> None:
         """Show the last error in full."""

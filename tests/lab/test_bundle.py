@@ -40,6 +40,8 @@ def project(tmp_path: Path) -> Path:
         "lab",
         "lima/ebpf-lab.service",
         "pyproject.toml",
+        "ebpf_lab/labextension/package.json",
+        "ebpf_lab/notebook/jupyter_config.json",
         "tests/constraints.txt",
         "scripts/setup.sh",
     ):

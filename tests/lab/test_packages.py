@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -33,3 +35,15 @@ def test_they_are_of_the_versions_that_are_locked() -> None:
     assert len(installed) > 80
     assert set(installed) <= set(pins), "lock what is new: scripts/lock.py"
     assert {name: pins[name] for name in installed} == installed
+
+
+def test_jupyter_s_files_are_installed_as_they_are_here() -> None:
+    extension = ROOT / "ebpf_lab/labextension"
+    places = {
+        path: Path("share/jupyter/labextensions/ebpf-lab", path.relative_to(extension))
+        for path in extension.rglob("*.*")
+    }
+    places[ROOT / "ebpf_lab/notebook/jupyter_config.json"] = Path("etc/jupyter/jupyter_config.json")
+    assert len(places) > 8
+    for path, place in places.items():
+        assert (sys.prefix / place).read_bytes() == path.read_bytes(), "./lab setup installs it"

@@ -13,7 +13,7 @@ from traitlets.config import Config
 
 from ebpf_lab.coloured import coloured
 from ebpf_lab.errors import CompileError, LabError, Mark, UsageProblem
-from ebpf_lab.notebook import error_html
+from ebpf_lab.notebook import error_html, places
 from ebpf_lab.notebook.failures import Failures
 
 SOURCE = "int first;\nint second;\nint f(void)\n{\n\tputs(\"<script>alert('&')</script>\");\n}\n"
@@ -161,6 +161,7 @@ def test_a_notebook_shows_the_first_line_as_error_and_the_rest_in_html_and_text(
     (output,) = captured.outputs
     assert output.data["text/html"] == error_html.body(_error())
     assert f"CompileError: broken <b>\n{output.data['text/plain']}" == _error().block()
+    assert output.metadata == places.metadata(_error())
 
 
 def test_a_terminal_shows_it_all_as_text(terminal: _Shell) -> None:
