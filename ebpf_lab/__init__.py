@@ -18,6 +18,7 @@ from ebpf_lab.errors import (
     LabError,
     MissingFeature,
     MissingPrivilege,
+    RecordingDamaged,
     UsageProblem,
     VerifierRejected,
     VirtualMachineError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ebpf_lab.frame.folded import folded
     from ebpf_lab.plots.accessor import plot
+    from ebpf_lab.replayed import replay
     from ebpf_lab.session import Trace, trace
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "LabError",
     "MissingFeature",
     "MissingPrivilege",
+    "RecordingDamaged",
     "Trace",
     "UsageProblem",
     "VerifierRejected",
@@ -46,6 +49,7 @@ __all__ = [
     "folded",
     "load_ipython_extension",
     "plot",
+    "replay",
     "trace",
 ]
 
@@ -65,6 +69,10 @@ def __getattr__(name: str) -> object:
         from ebpf_lab import session
 
         return getattr(session, name)
+    if name == "replay":
+        from ebpf_lab.replayed import replay
+
+        return replay
     if name == "folded":
         from ebpf_lab.frame.folded import folded
 

@@ -160,11 +160,11 @@ class Collector:
         if main and self._enough is not None:
             missing = self._enough - stream.delivered
             if len(batch) >= missing:
-                batch = _first(batch, missing)
+                batch = batch.first(missing)
                 self._on_enough()
         stream.delivered += len(batch)
         if batch.nbytes > self._room:
-            batch = _first(batch, self._room // max(batch.record_size, 1))
+            batch = batch.first(self._room // max(batch.record_size, 1))
             self._room = 0
         if len(batch):
             self._room = max(self._room - batch.nbytes, 0)
@@ -178,10 +178,3 @@ def _select(batch: Batch, mask: NDArray[np.bool_]) -> Batch:
     if mask.all():
         return batch
     return Batch(batch.record_size, batch.data[mask], batch.order, batch.positions()[mask], batch.padded)
-
-
-def _first(batch: Batch, count: int) -> Batch:
-    if count >= len(batch):
-        return batch
-    index = None if batch.index is None else batch.index[:count]
-    return Batch(batch.record_size, batch.data[:count].copy(), batch.order, index, batch.padded)

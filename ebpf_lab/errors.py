@@ -95,9 +95,12 @@ class LabError(Exception):
     ----------
     source : str
         The whole C text that ``where`` is about, "" for an error of something else.
+    replayed : str
+        Where and when it was recorded, "" for what happened just now.
     """
 
     source = ""
+    replayed = ""
 
     def __init__(
         self, what: str, *, where: tuple[Mark, ...] = (), why: str = "", hint: str = "", log: str = ""
@@ -127,6 +130,7 @@ class LabError(Exception):
             elif mark.note:
                 lines.append(" " * len(prefix) + mark.note)
         lines += _labelled("why", self.why) + _labelled("fix", self.hint)
+        lines += [f"  {self.replayed}"] if self.replayed else []
         if self.log:
             omitted = self.log.count("\n") + (not self.log.endswith("\n"))
             lines.append(f"  ({omitted} log lines omitted: err.log)")
@@ -210,6 +214,10 @@ class MissingPrivilege(LabError):
 
 class EventDecodeError(LabError):
     """An event's bytes do not fit the type they should have."""
+
+
+class RecordingDamaged(LabError):
+    """A file is no recording, or not a whole one, or of another version."""
 
 
 class CommandFailed(LabError):

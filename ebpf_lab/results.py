@@ -57,14 +57,56 @@ class MapsRead:
     stacks: Sequence[tuple[LoadedMap, Mapping[int, Addresses]]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a trace found besides its events.
+
+    Attributes
+    ----------
+    maps : MapsRead
+    programs : mapping
+        Runs by program.
+    left_out : mapping
+        The probes that there are none of, and why.
+    uncounted : str
+        Why runs are not counted, "" where they are.
+    seconds : float
+        How long the programs were attached.
+    clock : TraceClock
+        When they were.
+    nobody_followed : bool
+        The text follows a command, and there was none.
+    filtered : bool
+        Only events of the command are here.
+    unseen : int
+        Reports of its forks and exits that were lost.
+    unmapped : int
+        Reports of mapped files that were lost.
+    remarks : sequence of str
+        What else a reader should know, a sentence each.
+    """
+
+    maps: MapsRead
+    programs: Mapping[str, ProgramStats]
+    left_out: Mapping[Probe, str]
+    uncounted: str
+    seconds: float
+    clock: TraceClock
+    nobody_followed: bool = False
+    filtered: bool = False
+    unseen: int = 0
+    unmapped: int = 0
+    remarks: Sequence[str] = ()
+
+
 class Results:
     """Everything that a trace brought, as bytes; its properties decode them, each once.
 
     Attributes
     ----------
     spec : ProgramSpec
-    seconds : float
-        How long the programs were attached.
+    account : Account
+    streams : sequence of StreamBytes
     """
 
     def __init__(
@@ -72,34 +114,22 @@ class Results:
         spec: ProgramSpec,
         *,
         streams: Sequence[StreamBytes],
-        maps: MapsRead,
-        programs: Mapping[str, ProgramStats],
-        left_out: Mapping[Probe, str],
-        uncounted: str,
-        seconds: float,
-        clock: TraceClock,
+        account: Account,
         files: Files,
-        nobody_followed: bool,
-        filtered: bool,
-        unseen: int,
         names: Names,
-        unmapped: int,
     ) -> None:
         self.spec = spec
-        self.seconds = seconds
-        self._streams = streams
-        self._contents, self._stacks = maps.tables, maps.stacks
-        self._programs = programs
-        self._left_out = left_out
-        self._uncounted = uncounted
-        self._clock = clock
+        self.account = account
+        self.streams = streams
+        self._contents, self._stacks = account.maps.tables, account.maps.stacks
         self._files = files
-        self._nobody_followed = nobody_followed
-        self._filtered = filtered
-        self._unseen = unseen
         self._names = names
-        self._unmapped = unmapped
         self._forbidden: set[int] = set()
+
+    @property
+    def seconds(self) -> float:
+        """How long the programs were attached."""
+        return self.account.seconds
 
     @cached_property
     def _stack_names(self) -> StackNames | None:
@@ -124,13 +154,13 @@ class Results:
             each.stream.name: build(
                 each.stream.types,
                 each.batches,
-                self._clock,
+                self.account.clock,
                 stacks=self._stack_names,
                 arch=self._names.arch,
                 users=self._names.user,
                 release=True,
             )
-            for each in self._streams
+            for each in self.streams
             if each.stream.kind != "printk"
         }
 
@@ -138,10 +168,10 @@ class Results:
     def frames(self) -> dict[str, pd.DataFrame]:
         """Events by stream name; those of a stream of several structs as ``stream.struct``."""
         frames: dict[str, pd.DataFrame] = {}
-        for each in self._streams:
+        for each in self.streams:
             name = each.stream.name
             if each.stream.kind == "printk":
-                frames[name] = printk_frame(lines(each.batches), self._clock)
+                frames[name] = printk_frame(lines(each.batches), self.account.clock)
                 continue
             built = in_words(self._built[name].frames, self._files, self._names.arch)
             for struct, frame in built.items():
@@ -156,7 +186,7 @@ class Results:
                 each,
                 read.keys,
                 read.values,
-                self._clock,
+                self.account.clock,
                 stacks=self._stack_names,
                 arch=self._names.arch,
                 users=self._names.user,
@@ -200,11 +230,11 @@ class Results:
                     undecoded=each.taken.undecoded + self._undecoded(each.stream.name),
                     taken=each.taken.events,
                 )
-                for each in self._streams
+                for each in self.streams
             },
-            programs=self._programs,
+            programs=self.account.programs,
             failures=counted[0] if counted else None,
-            why=self._uncounted,
+            why=self.account.uncounted,
         )
 
     def _undecoded(self, name: str) -> int:
@@ -218,7 +248,7 @@ class Results:
                 each.taken.undecoded + self._undecoded(each.stream.name),
                 each.taken.sizes + self._sizes(each.stream.name),
             )
-            for each in self._streams
+            for each in self.streams
         }
 
     def _sizes(self, name: str) -> Counter[str]:
@@ -230,24 +260,24 @@ class Results:
         made = copy.copy(self)
         for name in ("_built", "frames", "stats", "notes"):
             made.__dict__.pop(name, None)
-        made._streams = [replace(each, batches=[], taken=taken[each.stream.name]) for each in self._streams]
+        made.streams = [replace(each, batches=[], taken=taken[each.stream.name]) for each in self.streams]
         return made
 
     @property
     def delivered(self) -> int:
         """Events of all streams."""
-        return sum(each.stats.delivered for each in self._streams)
+        return sum(each.stats.delivered for each in self.streams)
 
     @property
     def dropped(self) -> int:
         """Events lost in the kernel, of all streams."""
-        return sum(each.stats.dropped for each in self._streams)
+        return sum(each.stats.dropped for each in self.streams)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the frames should know, a sentence each."""
         notes = []
-        for each in self._streams:
+        for each in self.streams:
             stats, name = self.stats.streams[each.stream.name], each.stream.name
             if stats.not_kept:
                 kept = stats.delivered - stats.not_kept
@@ -264,21 +294,24 @@ class Results:
         notes += [
             f"{each.name}: too large, read in part" for each, read in self._contents if not read.complete
         ]
-        notes += [f"{probe} was left out: {why}" for probe, why in self._left_out.items()]
-        if self._nobody_followed:
+        notes += [f"{probe} was left out: {why}" for probe, why in self.account.left_out.items()]
+        if self.account.nobody_followed:
             notes.append("followed: this text follows a command, and none was given")
-        if self._unseen:
-            notes.append(f"only: {self._unseen:,} reports of a fork or exit were lost: events may be missing")
-        if self._unmapped:
+        if self.account.unseen:
             notes.append(
-                f"stacks: {self._unmapped:,} reports of mapped files were lost: names may be missing"
+                f"only: {self.account.unseen:,} reports of a fork or exit were lost: events may be missing"
+            )
+        if self.account.unmapped:
+            notes.append(
+                f"stacks: {self.account.unmapped:,} reports of mapped files were lost: names may be missing"
             )
         notes += self._unnamed() if self._stacks else []
-        for name, program in self._programs.items():
+        for name, program in self.account.programs.items():
             if program.missed:
                 notes.append(
                     f"{name}: {program.missed:,} runs skipped by the kernel, which was inside it already"
                 )
+        notes += self.account.remarks
         return tuple(notes)
 
     def _unnamed(self) -> list[str]:
@@ -310,7 +343,7 @@ class Results:
         """The parts of :attr:`header`."""
         facts = [Fact(self.replayed)] if self.replayed else []
         stats = self.stats
-        if self._streams:
+        if self.streams:
             undecoded = sum(stream.undecoded for stream in stats.streams.values())
             unkept = sum(stream.not_kept for stream in stats.streams.values())
             facts += [Fact(_count(self.delivered, "event")), Fact(f"{self.seconds:.2f} s")]
@@ -321,23 +354,25 @@ class Results:
             facts += [Fact(kept, bad=True)] if unkept else []
             facts += [Fact(f"{taken:,} taken")] if taken else []
             # Programs also run for the events that a filter takes out: their cost is not the others'.
-            if self.delivered and stats.cost and not self._filtered:
+            if self.delivered and stats.cost and not self.account.filtered:
                 facts.append(Fact(f"{stats.cost / self.delivered:,.0f} ns per event"))
         else:
             facts += [Fact(_count(len(self.maps), "map")), Fact(f"{self.seconds:.2f} s")]
         if stats.failures is not None:
             facts.append(Fact(summary(stats.failures), bad=any(stats.failures.values())))
-        runs = sum(program.runs or 0 for program in self._programs.values())
-        if runs and (self._filtered or not self._streams):
+        runs = sum(program.runs or 0 for program in self.account.programs.values())
+        if runs and (self.account.filtered or not self.streams):
             facts.append(Fact(f"{stats.cost / runs:,.0f} ns per run"))
         facts += [
             Fact(f"{each.stream.name} as raw bytes: {each.stream.why}", bad=True)
-            for each in self._streams
+            for each in self.streams
             if each.stream.why
         ]
         facts.append(Fact(self.spec.dialect.value))
         facts.append(Fact(", ".join(str(program.probe) for program in self.spec.programs)))
-        facts += [Fact(f"without {', '.join(map(str, self._left_out))}")] if self._left_out else []
+        facts += (
+            [Fact(f"without {', '.join(map(str, self.account.left_out))}")] if self.account.left_out else []
+        )
         return tuple(facts)
 
 

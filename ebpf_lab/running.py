@@ -29,7 +29,7 @@ from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.host.targets import Target
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
-from ebpf_lab.names import RunningMachine
+from ebpf_lab.names import Names, RunningMachine
 from ebpf_lab.own_events import filter_for
 from ebpf_lab.readers.children import ChildTracker
 from ebpf_lab.readers.counts import ProgramCounts, read_losses
@@ -38,12 +38,13 @@ from ebpf_lab.readers.maps import read_map, read_stacks
 from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
-from ebpf_lab.results import MapsRead, Results, StreamBytes
+from ebpf_lab.results import Account, MapsRead, Results, StreamBytes
 from ebpf_lab.source import oversights
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.probe_place import place
 from ebpf_lab.source.spec import Program, ProgramSpec
 from ebpf_lab.stats import ProgramStats
+from ebpf_lab.tape import Tape
 
 _PERF_PAGES = 256
 """Pages of each CPU's perf buffer: 1 MiB with 4 KiB pages, room for 250 events of 4 KiB each."""
@@ -65,15 +66,25 @@ class Running:
         Keep only events of the command given to :meth:`launch`.
     on_end : callable
         Called from the collector's thread when there are enough events, or when it failed.
+    tape : Tape, optional
+        What a recording needs is left there.
     """
 
     def __init__(
-        self, spec: ProgramSpec, *, events: int | None, keep: int, only: bool, on_end: Callable[[], None]
+        self,
+        spec: ProgramSpec,
+        *,
+        events: int | None,
+        keep: int,
+        only: bool,
+        on_end: Callable[[], None],
+        tape: Tape | None = None,
     ) -> None:
         written = spec
         spec, places, self._left_out = placed(written)
         self._spec = spec
         self._links: list[int] = []
+        self._tape = tape
         with contextlib.ExitStack() as opening:
             self._stack = opening
             compiled = backend_for(spec.dialect)(spec, BuildOptions())
@@ -110,6 +121,8 @@ class Running:
             opening.callback(self._collector.stop)
             self._collector.start()
             opening.callback(close_all, self._links)
+            if tape is not None:
+                tape.begin()
             self._clock = TraceClock.now()
             for program in self._loaded.programs:
                 try:
@@ -135,7 +148,12 @@ class Running:
         else:
             reader = PerfBuffer(stream.map.fd, _PERF_PAGES)
         self._stack.callback(reader.close)
-        return Collected(stream.name, reader, filter_for(stream, self._tracker) if self._tracker else None)
+        return Collected(
+            stream.name,
+            reader,
+            filter_for(stream, self._tracker) if self._tracker else None,
+            self._tape.noting(stream) if self._tape else None,
+        )
 
     @property
     def codes(self) -> tuple[ProgramCode, ...]:
@@ -151,6 +169,8 @@ class Running:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""
         self._files = Files(command.descriptors(), os.getcwd())
         self._launched = True
+        if self._tape is not None:
+            self._tape.inherited, self._tape.directory = command.descriptors(), os.getcwd()
 
         def start() -> int:
             return command.start(on_end, launching(self._loaded.maps))
@@ -204,21 +224,25 @@ class Running:
         files: Files,
         seconds: float,
     ) -> Results:
+        names: Names = RunningMachine(self._mappings.known() if self._mappings else {})
         return Results(
             spec=self._spec,
             streams=streams,
-            maps=maps,
-            programs=programs,
-            left_out=self._left_out,
-            uncounted=self._counts.why,
-            seconds=seconds,
-            clock=self._clock,
+            account=Account(
+                maps=maps,
+                programs=programs,
+                left_out=self._left_out,
+                uncounted=self._counts.why,
+                seconds=seconds,
+                clock=self._clock,
+                nobody_followed=follows(self._loaded.maps) and not self._launched,
+                filtered=self._tracker is not None,
+                unseen=self._tracker.lost if self._tracker else 0,
+                unmapped=self._mappings.lost if self._mappings else 0,
+                remarks=self._tape.remarks() if self._tape else (),
+            ),
             files=files,
-            nobody_followed=follows(self._loaded.maps) and not self._launched,
-            filtered=self._tracker is not None,
-            unseen=self._tracker.lost if self._tracker else 0,
-            names=RunningMachine(self._mappings.known() if self._mappings else {}),
-            unmapped=self._mappings.lost if self._mappings else 0,
+            names=self._tape.names(names) if self._tape else names,
         )
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,12 +27,15 @@ from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.plots.accessor import Plots
+from ebpf_lab.recordings.model import Asked
 from ebpf_lab.results import Results
 from ebpf_lab.source.analyse import analyse
+from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.size import parse_size
 from ebpf_lab.source.spec import Dialect, ProgramSpec
 from ebpf_lab.source.unattached import unattached
 from ebpf_lab.stats import Stats
+from ebpf_lab.tape import Tape
 
 DEFAULT_KEEP = "512MiB"
 """Raw bytes of events kept unless told otherwise: 16 million events of 32 bytes."""
@@ -59,6 +63,7 @@ class Trace:
         command: Command | None = None,
         only: bool = False,
         keep: int = 512 << 20,
+        tape: Tape | None = None,
     ) -> None:
         self.spec = spec
         self._seconds = seconds
@@ -66,6 +71,7 @@ class Trace:
         self._command = command
         self._only = only
         self._keep = keep
+        self._tape = tape
         self._end = threading.Event()
         self._opened = threading.Event()
         self._finished = threading.Event()
@@ -178,9 +184,12 @@ class Trace:
                         self._command.stop()
                     self._results = running.results(time.monotonic() - self._began)
                     self._running = None
+            self._record()
         except Exception as error:  # noqa: BLE001  # start() or stop() raises it
             if isinstance(error, LabError):
                 error.source = self.spec.text
+                if self._results is None:
+                    self._record_failure(error)
             self._error = error
         finally:
             self._running = None
@@ -192,7 +201,28 @@ class Trace:
         # Here, because only this takes Linux: a recording is replayed anywhere.
         from ebpf_lab.running import Running
 
-        return Running(self.spec, events=self._events, keep=self._keep, only=self._only, on_end=self._end.set)
+        return Running(
+            self.spec,
+            events=self._events,
+            keep=self._keep,
+            only=self._only,
+            on_end=self._end.set,
+            tape=self._tape,
+        )
+
+    def _record(self) -> None:
+        if self._tape is not None and self._results is not None:
+            from ebpf_lab.record import record
+
+            record(self._tape, self.spec, self._results, self._codes, self.command_status)
+
+    def _record_failure(self, error: LabError) -> None:
+        if self._tape is not None:
+            from ebpf_lab.record import record_failure
+
+            # The failure itself is what is raised, whatever becomes of its recording.
+            with contextlib.suppress(LabError):
+                record_failure(self._tape, self.spec, error)
 
     # What came
 
@@ -224,7 +254,7 @@ class Trace:
             return results.frames
 
     def _ended(self) -> Results:
-        if self._error is not None:
+        if self._results is None and self._error is not None:
             raise self._error
         if self._results is None:
             raise UsageProblem("this trace has no results", why="it was not started", hint="trace.start()")
@@ -379,6 +409,7 @@ def trace(
     event: Mapping[str, str] | None = None,
     keep: int | str = DEFAULT_KEEP,
     output: Callable[[bytes], None] | None = None,
+    record: str | Path | None = None,
 ) -> Trace:
     """Compile C text, attach it to the running kernel, and collect its events.
 
@@ -410,6 +441,8 @@ def trace(
         Most raw bytes of events kept, such as ``"64MiB"``; later events are counted, not kept.
     output : callable, optional
         Receives what ``command`` prints, as bytes, from a background thread.
+    record : str or Path, optional
+        A file that keeps everything, for :func:`ebpf_lab.replay` on any machine; a failure, too.
 
     Returns
     -------
@@ -438,6 +471,7 @@ def trace(
         event=event,
         keep=keep,
         output=output,
+        record=record,
     )
     return made if seconds is None and events is None and command is None else made.run()
 
@@ -455,12 +489,21 @@ def prepare(
     event: Mapping[str, str] | None = None,
     keep: int | str = DEFAULT_KEEP,
     output: Callable[[bytes], None] | None = None,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
+    pace: float | None = None,
+    hold: bool = False,
 ) -> Trace:
     """Make the trace that :func:`trace` would, and leave it unstarted even when it has an end.
 
-    ``command`` may also be a :class:`~ebpf_lab.command.Command` with its own ways to read and print.
+    ``command`` may also be a :class:`~ebpf_lab.command.Command` with its own ways to read and print.  With
+    ``replay`` the trace is that recording's, at its ``pace``; with ``hold`` it goes on until it is stopped.
     """
     _check(seconds, events, command, only)
+    if record is not None and replay is not None:
+        raise UsageProblem("a trace is recorded or replayed, not both")
+    if pace is not None and replay is None:
+        raise UsageProblem("a pace is for a recording that is replayed", hint="--replay FILE")
     try:
         spec = analyse(
             source,
@@ -479,6 +522,23 @@ def prepare(
         raise UsageProblem(
             "events are counted, but this text has no stream of events", hint="use seconds instead"
         )
+    words = command.argv if isinstance(command, Command) else command
+    asked = Asked(
+        command=None if words is None else tuple(words),
+        events=events,
+        only=only,
+        attach={function: str(Probe.parse(probe)) for function, probe in (attach or {}).items()},
+        settings=spec.settings,
+        stream_types=dict(event or {}),
+        backend=backend or "",
+    )
+    if replay is not None:
+        from ebpf_lab.replayed import of_program
+
+        return of_program(Path(replay), spec, asked, pace=pace, hold=hold, output=output)
+    tape = None if record is None else Tape(Path(record), asked)
+    if tape is not None and output is not None:
+        output = tape.hearing(output)
     return Trace(
         spec,
         seconds=seconds,
@@ -486,6 +546,7 @@ def prepare(
         command=command if command is None or isinstance(command, Command) else Command(command, output),
         only=only,
         keep=keep if isinstance(keep, int) else parse_size(keep),
+        tape=tape,
     )
 
 

@@ -114,7 +114,9 @@ def build(
             continue
         positions = None if len(groups) == 1 else _positions(share)
         count = sum(map(len, share))
-        arrays = assemble(group[0], count, _blocks(share), clock, stacks=stacks, arch=arch, users=users)
+        arrays = assemble(
+            group[0], count, _blocks(share, group[0].size), clock, stacks=stacks, arch=arch, users=users
+        )
         frames[names] = frame_of(arrays, count, positions)
     return BuiltFrames(frames, undecoded, raw_frame(rest), sizes, tuple(mixed))
 
@@ -185,10 +187,11 @@ def _positions(share: Sequence[Batch]) -> pd.Index:
     return index
 
 
-def _blocks(share: list[Batch]) -> Iterator[tuple[Rows, Bytes]]:
+def _blocks(share: list[Batch], width: int) -> Iterator[tuple[Rows, Bytes]]:
     """Take batches off a list, and give their events in blocks with the rows that they belong in.
 
-    Batches with few events are put together: each block costs some time for each column.
+    Batches with few events are put together: each block costs some time for each column.  Events are at least
+    ``width`` bytes each once what was not sent of them is filled in.
     """
     share.sort(key=_first, reverse=True)
     begin = 0
@@ -207,12 +210,12 @@ def _blocks(share: list[Batch]) -> Iterator[tuple[Rows, Bytes]]:
             rows[np.concatenate([batch.positions() for batch in run]).argsort()] = np.arange(
                 begin, begin + count
             )
-        yield from _run_blocks(run, begin, rows)
+        yield from _run_blocks(run, begin, rows, width)
         begin += count
 
 
 def _run_blocks(
-    run: Sequence[Batch], begin: int, rows: NDArray[np.int64] | None
+    run: Sequence[Batch], begin: int, rows: NDArray[np.int64] | None, least: int
 ) -> Iterator[tuple[Rows, Bytes]]:
     starts = np.cumsum([0, *map(len, run)])
     for width in dict.fromkeys(batch.record_size for batch in run):
@@ -221,7 +224,7 @@ def _run_blocks(
         if len(parts) > 1:
             data = np.concatenate([run[at].data for at in parts])
         where = None if rows is None else np.concatenate([rows[starts[at] : starts[at + 1]] for at in parts])
-        step = max(_BLOCK_BYTES // max(width, 1), 1)
+        step = max(_BLOCK_BYTES // max(width, least, 1), 1)
         for at in range(0, len(data), step):
             block = data[at : at + step]
             if where is None:

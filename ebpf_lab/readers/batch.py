@@ -44,6 +44,13 @@ class Batch:
         """Bytes of memory held."""
         return self.data.nbytes + (0 if self.index is None else self.index.nbytes)
 
+    def first(self, count: int) -> Batch:
+        """The first events, in memory of their own where that are not all."""
+        if count >= len(self):
+            return self
+        index = None if self.index is None else self.index[:count]
+        return Batch(self.record_size, self.data[:count].copy(), self.order, index, self.padded)
+
     def positions(self) -> NDArray[np.int64]:
         """Arrival number of each event in its stream, ``(n,) int64``, increasing."""
         if self.index is not None:

@@ -64,7 +64,7 @@ def lines(batches: Sequence[Batch]) -> NDArray[Any]:
 
 def _text_lengths(batch: Batch) -> NDArray[np.int64]:
     # The length counts the NUL, and is a negative error number when the text could not be read.
-    length = np.maximum(heads(batch)["length"].astype(np.int64) - 1, 0)
+    length = np.clip(heads(batch)["length"].astype(np.int64) - 1, 0, batch.record_size - HEAD.itemsize)
     if len(batch):
         last = batch.data[np.arange(len(batch)), HEAD.itemsize + np.maximum(length - 1, 0)]
         length -= (length > 0) & (last == ord("\n"))
