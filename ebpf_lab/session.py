@@ -27,6 +27,7 @@ from ebpf_lab.errors import LabError, UsageProblem
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.plots.accessor import Plots
+from ebpf_lab.recordings import course
 from ebpf_lab.recordings.model import Asked
 from ebpf_lab.results import Results
 from ebpf_lab.source.analyse import analyse
@@ -498,6 +499,7 @@ def prepare(
 
     ``command`` may also be a :class:`~ebpf_lab.command.Command` with its own ways to read and print.  With
     ``replay`` the trace is that recording's, at its ``pace``; with ``hold`` it goes on until it is stopped.
+    Either file may also be a directory of recordings, in which each has the name that it is found by.
     """
     _check(seconds, events, command, only)
     if record is not None and replay is not None:
@@ -535,8 +537,16 @@ def prepare(
     if replay is not None:
         from ebpf_lab.replayed import of_program
 
-        return of_program(Path(replay), spec, asked, pace=pace, hold=hold, output=output)
-    tape = None if record is None else Tape(Path(record), asked)
+        file = Path(replay)
+        if file.is_dir():
+            file = course.find(file, source, asked)
+        return of_program(file, spec, asked, pace=pace, hold=hold, output=output)
+    tape = None
+    if record is not None:
+        file = Path(record)
+        if file.is_dir():
+            file = course.place(file, source, asked, next((each.function for each in spec.programs), ""))
+        tape = Tape(file, asked)
     if tape is not None and output is not None:
         output = tape.hearing(output)
     return Trace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +18,8 @@ from ebpf_lab.errors import UsageProblem
 from ebpf_lab.failures import FAILURES
 from ebpf_lab.host import features
 from ebpf_lab.preparation import prepared
+from ebpf_lab.recordings.model import normal
+from ebpf_lab.replaying import load
 from ebpf_lab.session import Trace
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.snippets import Snippet
@@ -58,7 +60,7 @@ def add(verbs: Verbs) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     given = options.given_on(parsed)
-    snippet, text, name = _program(parsed.program)
+    snippet, text, name = _program(parsed.program, given.replay)
     wanted = parsed.stream or (snippet.source if snippet else "")
     trace = session.prepare(
         text,
@@ -72,13 +74,17 @@ def _run(parsed: argparse.Namespace) -> int:
         event=given.stream_types,
         keep=given.keep,
         output=to_stderr,
+        record=given.record or None,
+        replay=given.replay or None,
+        pace=given.pace,
     )
     with (
         Signals() as signals,
-        prepared(snippet) if snippet else contextlib.nullcontext(),
+        # A recording needs nothing around it: it was there when it was made.
+        prepared(snippet) if snippet and not given.replay else contextlib.nullcontext(),
         _writer(parsed) as writer,
     ):
-        _follow(trace, writer, wanted, name, signals)
+        _follow(trace, writer, wanted, f"{name} is {'replayed' if given.replay else 'attached'}", signals)
     results = trace.results()
     for line in (results.header, *results.notes, *_not_shown(trace, wanted)):
         print(line, file=sys.stderr)
@@ -87,23 +93,35 @@ def _run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _program(name: str) -> tuple[Snippet | None, str, str]:
-    """The snippet meant, if it is one, the C text, and its name."""
+def _program(name: str, replay: str) -> tuple[Snippet | None, str, str]:
+    """The snippet meant, in the dialect that was recorded if it is replayed, its C text, and its name."""
     if name.endswith(".c") and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
         try:
             return snippets.parse(text, name), text, name
         except UsageProblem:
             return None, text, name  # a program needs no header
-    snippet = snippets.load(name, lambda each: features.missing(each.needs) is None)
+    snippet = snippets.load(name, _recorded(replay) if replay else _runs_here)
     return snippet, snippet.text, snippet.name
 
 
-def _follow(trace: Trace, writer: Writer, wanted: str, name: str, signals: Signals) -> None:
+def _runs_here(snippet: Snippet) -> bool:
+    return features.missing(snippet.needs) is None
+
+
+def _recorded(replay: str) -> Callable[[Snippet], bool]:
+    file = Path(replay)
+    if file.is_dir():
+        return lambda each: True
+    recorded = normal(load(file).text)
+    return lambda each: normal(each.text) == recorded
+
+
+def _follow(trace: Trace, writer: Writer, wanted: str, begun: str, signals: Signals) -> None:
     """Write what comes until the trace ends, and detach whatever happens."""
     with trace:
         signals.patient = True
-        print(f"{name} is attached", file=sys.stderr)
+        print(begun, file=sys.stderr)
         for frames in portions(trace, lambda: signals.asked):
             _write(frames, trace, writer, wanted)
             check_reader(sys.stdout)

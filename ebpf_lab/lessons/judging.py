@@ -15,6 +15,7 @@ from ebpf_lab.errors import CommandFailed, MissingFeature, MissingPrivilege
 from ebpf_lab.host import features
 from ebpf_lab.lessons.exercise import Exercise, NotYet
 from ebpf_lab.plots import colours
+from ebpf_lab.recordings import course
 from ebpf_lab.results import Results
 from ebpf_lab.source import snippets
 from ebpf_lab.source.options import CellOptions
@@ -100,6 +101,9 @@ def _judge(
     exercise: Exercise, text: str, options: CellOptions, seed: int, work: Callable[[session.Trace], object]
 ) -> Outcome:
     named = f"{exercise.name}, {exercise.title}"
+    if course.replays() is not None:
+        why = "your program cannot run: this notebook shows recordings"
+        return Outcome(named, INCONCLUSIVE, why, course.LIVE_ELSEWHERE)
     with TemporaryDirectory(prefix="ebpf-lab-check-") as directory:
         workload = exercise.workload(random.Random(seed), Path(directory))
         try:

@@ -60,6 +60,7 @@ def _block(error: LabError, end: str, title: str = "") -> str:
         _source(error.where, error.source),
         _labelled("why", error.why),
         _labelled("fix", error.hint, _CODE),
+        f"<div><b>{escape(error.replayed)}</b></div>" if error.replayed else "",
         end,
     ]
     return f"<div>{''.join(parts)}</div>"

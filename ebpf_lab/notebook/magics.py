@@ -16,6 +16,7 @@ from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.notebook import completion
 from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.registry import Background, Registry
+from ebpf_lab.recordings import course
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.words import did_you_mean
 
@@ -72,6 +73,10 @@ class BpfMagics(Magics):
             event=cell_options.stream_types,
             keep=cell_options.keep,
             output=printed.append,
+            record=cell_options.record or course.records(),
+            replay=cell_options.replay or (None if cell_options.record else course.replays()),
+            pace=cell_options.pace,
+            hold=cell_options.background,
         )
         self.shell.user_ns[_LAST] = made
         if cell_options.background:
@@ -153,6 +158,8 @@ class BpfMagics(Magics):
     def _doctor(self, arguments: list[str]) -> None:
         _no_more("doctor", arguments)
         found = doctor.report()
+        if (directory := course.replays()) is not None:
+            print(f"Nothing of this notebook runs in a kernel here: its cells replay {directory}.\n")
         print(f"{doctor.text(found)}\n\n{doctor.verdict(found).words}")
 
     def _explain(self, arguments: list[str]) -> None:

@@ -61,6 +61,24 @@ def size(value: str) -> int:
         raise Refused(value, problem.what, hint=problem.hint) from None
 
 
+def file(value: str) -> str:
+    """A recording."""
+    if not value.strip():
+        raise Refused(value, "no file is given", hint="for instance --record opens.zip")
+    return value
+
+
+def pace(value: str) -> float:
+    """A pace."""
+    try:
+        factor = float(value)
+    except ValueError:
+        factor = math.nan
+    if not (math.isfinite(factor) and factor > 0):
+        raise Refused(value, f"{value!r} is no pace", hint="1 is the recording's own, 2 twice as fast")
+    return factor
+
+
 def probe(name: str, value: str) -> str:
     """Where to attach the function ``name``."""
     try:

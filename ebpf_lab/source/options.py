@@ -39,6 +39,10 @@ class CellOptions:
     backend : Dialect or None
     keep : int
         Bytes of events to keep.
+    record, replay : str
+        File that keeps the trace, file whose trace is shown; "" for none.
+    pace : float or None
+        How many times as fast as it was a recording runs.
     command : tuple of str or None
         Program and arguments.
     """
@@ -53,6 +57,9 @@ class CellOptions:
     only: bool = False
     backend: Dialect | None = None
     keep: int = 512 << 20
+    record: str = ""
+    replay: str = ""
+    pace: float | None = None
     command: tuple[str, ...] | None = None
 
 
@@ -109,6 +116,9 @@ OPTIONS = (
     ),
     Option("--only", "only", "", "keep only events of COMMAND and its descendants", None),
     Option("--keep", "keep", "SIZE", "keep at most so many bytes of events (512MiB)", value.size),
+    Option("--record", "record", "FILE", "keep the trace in FILE, to be replayed on any machine", value.file),
+    Option("--replay", "replay", "FILE", "show the trace in FILE, which must be this program's", value.file),
+    Option("--pace", "pace", "FACTOR", "replay so many times as fast as it was, not at once", value.pace),
 )
 """Every option of the cell."""
 
