@@ -130,11 +130,17 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
                 entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries
             ):
                 raise RecordingDamaged(f"{name}: no recording", why="it is packed in another way")
-            return {entry.filename: archive.read(entry) for entry in entries}
+            return {entry.filename: _content(archive, entry) for entry in entries}
     except RecordingDamaged:
         raise
     except Exception as error:  # zipfile fails in many ways on what is no archive
         raise RecordingDamaged(f"{name}: the file is damaged", why=str(error)) from error
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    # No more than the directory says, as read() without a number would unpack before it cuts.
+    with archive.open(entry) as member:
+        return member.read(entry.file_size)
 
 
 def _check_end(data: bytes, name: str) -> None:

@@ -156,13 +156,31 @@ def runs() -> dict[str, dict[str, pd.DataFrame]]:
     return {}
 
 
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where these runs are recorded."""
+    return tmp_path_factory.mktemp("recordings")
+
+
 @pytest.fixture
-def maps(backend: str, seek: Path, runs: dict[str, dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+def maps(
+    backend: str, seek: Path, runs: dict[str, dict[str, pd.DataFrame]], recordings: Path
+) -> dict[str, pd.DataFrame]:
     """The maps as they are at the end of a run."""
     if backend not in runs:
         text = on_seek(backend, _BODY[backend], _DECLARATIONS[backend]) + _STACKS[backend]
-        runs[backend] = dict(ebpf_lab.trace(text, command=[str(seek), str(CALLS)]).maps)
+        file = recordings / f"{backend}.zip"
+        runs[backend] = dict(ebpf_lab.trace(text, command=[str(seek), str(CALLS)], record=file).maps)
     return runs[backend]
+
+
+@each_backend
+def test_recorded_maps_are_the_same(maps: dict[str, pd.DataFrame], backend: str, recordings: Path) -> None:
+    """Those of stacks, too: functions have the names that they had."""
+    replayed = ebpf_lab.replay(recordings / f"{backend}.zip").maps
+    assert list(replayed) == list(maps)
+    for name, frame in maps.items():
+        pd.testing.assert_frame_equal(replayed[name], frame, check_exact=True)
 
 
 @each_backend
