@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.spec import Dialect, ProgramSpec
 from ebpf_lab.stats import ProgramStats
 
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SECOND = 1_000_000_000
 
 
@@ -130,7 +132,8 @@ class Replaying:
         if self._collector.error is not None:
             raise self._collector.error
         if self._output is not None and self._outcome.output:
-            self._output(self._outcome.output)
+            # What a terminal would obey is shown: whoever made the recording may have meant harm.
+            self._output(_CONTROL.sub(lambda found: b"\\x%02x" % found[0][0], self._outcome.output))
 
     def take(self) -> dict[str, pd.DataFrame]:
         """Frames of what came since the last time, which is then kept no longer."""

@@ -283,12 +283,20 @@ def _incomplete(words: Sequence[Word], error: argparse.ArgumentError) -> Refused
     return Refused("", str(error))
 
 
+def _word(words: Sequence[Word], flag: str) -> Word:
+    """Where an option that takes a value is written, with or without "="."""
+    return next(word for word in words if word.partition("=")[0] == flag)
+
+
 def _check(words: Sequence[Word], chosen: dict[str, Any]) -> None:
     """Refuse options that do not go together."""
     flags = {str(word): word for word in words}
     if "only" in chosen and "command" not in chosen:
         hint = "put the command behind --, as in: -- cat /etc/hostname"
         raise Refused(flags["--only"], "--only needs a command whose events to keep", hint=hint)
+    if "record" in chosen and "replay" in chosen:
+        hint = "leave out one of them"
+        raise Refused(_word(words, "--replay"), "a trace is recorded or replayed, not both", hint=hint)
     for name, flag in (("seconds", "-t"), ("events", "-n")):
         if "background" in chosen and name in chosen:
             what = f"--bg goes on until it is stopped, and {flag} says when to stop"

@@ -20,6 +20,7 @@ from support.machine import ROOT
 
 import ebpf_lab
 from ebpf_lab import MissingPrivilege, RecordingDamaged, UsageProblem, VerifierRejected, session
+from ebpf_lab.cli import main
 from ebpf_lab.recordings import archive, course, limits
 from ebpf_lab.recordings.decode import decode
 from ebpf_lab.recordings.encode import encode
@@ -160,7 +161,7 @@ def test_the_program_must_be_the_recorded_one(file: Path) -> None:
     heard: list[bytes] = []
     spaces = recordings.TEXT.replace("\n", "  \n") + "\n\n"
     session.prepare(spaces, replay=file, output=heard.append, **ARGUMENTS).run()
-    assert heard == [b"said\n\x1b[1m\xff"]
+    assert heard == [b"said\n\\x1b[1m\xff"]
     changed = recordings.TEXT.replace("hello", "goodbye")
     with pytest.raises(UsageProblem, match="is a recording of another program") as raised:
         session.prepare(changed, replay=file, **ARGUMENTS)
@@ -233,6 +234,22 @@ def test_what_is_too_large_is_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -
     batches, arrivals = tape.batches("events")
     assert ([len(each) for each in batches], len(arrivals)) == ([10, 3], 2)
     assert tape.remarks() == ("events: the recording holds the first 13 of 30 events",)
+
+
+def test_the_command_line_replays_a_program(
+    file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program.c"
+    program.write_text(recordings.TEXT)
+    arguments = ["run", str(program), "--replay", str(file), "--json", "--set", "least=5", "--only"]
+    assert main([*arguments, "--", "sh", "-c", "true"]) == 0
+    shown, said = capfd.readouterr()
+    assert [json.loads(line)["uid_name"] for line in shown.splitlines()] == ["ada"] * 21
+    assert "program.c is replayed\n" in said
+    assert "\nsaid\n\\x1b[1m" in said
+    assert f"{recordings.MADE} · 31 events · " in said
+    assert main(arguments) == 2
+    assert "only needs a command" in capfd.readouterr()[1]
 
 
 _BLOCKED = """
