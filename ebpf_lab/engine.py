@@ -8,6 +8,7 @@ from typing import Protocol
 import pandas as pd
 
 from ebpf_lab.command import Command
+from ebpf_lab.errors import Mark
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.results import Results
@@ -23,6 +24,10 @@ class Engine(Protocol):
     @property
     def kernel(self) -> Kernel:
         """That kernel."""
+
+    @property
+    def warnings(self) -> Sequence[Mark]:
+        """Places in the text that the compiler warned of."""
 
     def launch(self, command: Command, on_end: Callable[[], None]) -> None:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""

@@ -33,8 +33,8 @@ class Mark:
     note : str
         Words shown behind the caret, "" for none.
     severity : str
-        "error", or "note" for a place that only belongs to the story: where a name was declared, where a
-        value was checked.
+        "error"; "warning"; or "note" for a place that only belongs to the story: where a name was declared,
+        where a value was checked.
     """
 
     line: int
@@ -97,10 +97,13 @@ class LabError(Exception):
         The whole C text that ``where`` is about, "" for an error of something else.
     replayed : str
         Where and when it was recorded, "" for what happened just now.
+    warnings : tuple of Mark
+        What else the compiler found in that text.
     """
 
     source = ""
     replayed = ""
+    warnings: tuple[Mark, ...] = ()
 
     def __init__(
         self, what: str, *, where: tuple[Mark, ...] = (), why: str = "", hint: str = "", log: str = ""

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ebpf_lab.collect import Collected, Collector
 from ebpf_lab.command import Command
-from ebpf_lab.errors import LabError, RecordingDamaged, UsageProblem
+from ebpf_lab.errors import LabError, Mark, RecordingDamaged, UsageProblem
 from ebpf_lab.frame.calls.files import Files
 from ebpf_lab.held import Held
 from ebpf_lab.inside.program import ProgramCode
@@ -106,6 +106,11 @@ class Replaying:
     def codes(self) -> Sequence[ProgramCode]:
         """What the kernel made of the programs."""
         return self._outcome.programs.codes
+
+    @property
+    def warnings(self) -> Sequence[Mark]:
+        """None: nothing is compiled."""
+        return ()
 
     @property
     def kernel(self) -> Kernel:

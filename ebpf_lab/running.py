@@ -19,7 +19,7 @@ from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.backends.loaded import Loaded, LoadedMap, LoadedStream, close_all
 from ebpf_lab.collect import Collected, Collector, Reader
 from ebpf_lab.command import Command
-from ebpf_lab.errors import AttachError, LabError, MissingPrivilege, UsageProblem
+from ebpf_lab.errors import AttachError, LabError, Mark, MissingPrivilege, UsageProblem
 from ebpf_lab.following import fill_shapes, follows, launching
 from ebpf_lab.frame.calls.files import Files
 from ebpf_lab.frame.clock import TraceClock
@@ -159,6 +159,11 @@ class Running:
     def codes(self) -> tuple[ProgramCode, ...]:
         """What the kernel made of the programs."""
         return tuple(each.code for each in self._loaded.programs if each.code is not None)
+
+    @property
+    def warnings(self) -> tuple[Mark, ...]:
+        """Places in the text that the compiler warned of."""
+        return self._loaded.warnings
 
     @property
     def kernel(self) -> Kernel:

@@ -23,7 +23,7 @@ import pandas as pd
 from ebpf_lab import inspection
 from ebpf_lab.command import Command
 from ebpf_lab.engine import Engine
-from ebpf_lab.errors import LabError, UsageProblem
+from ebpf_lab.errors import LabError, Mark, UsageProblem
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.plots.accessor import Plots
@@ -82,6 +82,7 @@ class Trace:
         self._running: Engine | None = None
         self._results: Results | None = None
         self._codes: Sequence[ProgramCode] = ()
+        self._warnings: Sequence[Mark] = ()
         self._kernel: inspection.Kernel | None = None
         self._began = 0.0
 
@@ -175,6 +176,7 @@ class Trace:
             with contextlib.closing(self._engine()) as running:
                 self._began = time.monotonic()
                 self._running, self._codes, self._kernel = running, running.codes, running.kernel
+                self._warnings = running.warnings
                 if self._command is not None and not self._end.is_set():
                     running.launch(self._command, self._end.set)
                 self._opened.set()
@@ -298,6 +300,11 @@ class Trace:
         return Plots(self.results().tables)
 
     # What the programs became
+
+    @property
+    def warnings(self) -> Sequence[Mark]:
+        """What the compiler warned of: places in the text, each with clang's words as its ``note``."""
+        return self._warnings
 
     def disassembly(self) -> Listing:
         """The bytecode that the kernel runs, beside the C line that each instruction comes from.

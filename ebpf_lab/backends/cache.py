@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ebpf_lab.errors import MissingFeature
 
-_KEPT = {"vmlinux": 4, "pch": 4, "objects": 500}
+_KEPT = {"vmlinux": 4, "pch": 4, "objects": 500, "warnings": 500}
 
 
 def digest(*parts: str | bytes) -> str:

@@ -14,13 +14,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_lab.backends import cache, stack, vmlinux
 from ebpf_lab.backends.additions import FILE, Additions
 from ebpf_lab.backends.known import LibbpfKnown
-from ebpf_lab.diagnose.clang import compile_error, parse
-from ebpf_lab.errors import MissingFeature
+from ebpf_lab.diagnose.clang import compile_error, parse, warnings
+from ebpf_lab.errors import Mark, MissingFeature
 
 CELL = "cell.c"
 """The name under which clang sees the learner's text."""
@@ -40,6 +41,8 @@ _FLAGS = (
     "-Wall",
     "-Wno-unused-function",
     "-Wno-unused-variable",
+    # A call and its arguments behind it, in one event.
+    "-Wno-gnu-variable-sized-type-not-at-end",
     # Older clangs only warn, and libbpf would then fail with words that name no line.
     "-Werror=implicit-function-declaration",
     # Newer clangs refuse these; the verifier would, in words that name no type.
@@ -55,7 +58,25 @@ _FLAGS = (
 )
 
 
-def object_of(text: str, added: Additions, *, use_cache: bool, reason: str) -> tuple[bytes, bool]:
+@dataclass(frozen=True, slots=True)
+class Object:
+    """What a text was compiled to.
+
+    Attributes
+    ----------
+    elf : bytes
+    warnings : tuple of Mark
+        Places in the text that clang warned of.
+    cached : bool
+        Whether it was compiled earlier.
+    """
+
+    elf: bytes
+    warnings: tuple[Mark, ...]
+    cached: bool
+
+
+def object_of(text: str, added: Additions, *, use_cache: bool, reason: str) -> Object:
     """Compile a text.
 
     Parameters
@@ -71,8 +92,7 @@ def object_of(text: str, added: Additions, *, use_cache: bool, reason: str) -> t
 
     Returns
     -------
-    (bytes, bool)
-        The ELF object, and whether it came from the cache.
+    Object
 
     Raises
     ------
@@ -84,18 +104,23 @@ def object_of(text: str, added: Additions, *, use_cache: bool, reason: str) -> t
     use_cache = use_cache and not added.foreign
     name = cache.digest(added.behind(text), *_included(added), *_command(added), *_identity(added))
     if use_cache and (found := cache.load("objects", name)):
-        return found, True
-    made = _compile(text, added, reason)
+        said = cache.load("warnings", name) or b""
+        return Object(found, warnings(said.decode(), text, _TEXT), cached=True)
+    made, log = _compile(text, added, reason)
+    warned = warnings(log, text, _TEXT)
     if use_cache:
+        if warned:
+            cache.store("warnings", name, log.encode())
         cache.store("objects", name, made)
-    return made, False
+    return Object(made, warned, cached=False)
 
 
-def _compile(text: str, added: Additions, reason: str) -> bytes:
+def _compile(text: str, added: Additions, reason: str) -> tuple[bytes, str]:
+    """The object, and what clang said."""
     headers = _precompiled(added)
     made, log = _run(added.behind(text), headers, added)
     if made:
-        return made
+        return made, log
     messages = parse(log)
     files = {message.file for message in (*messages, *(note for each in messages for note in each.notes))}
     if FILE not in files and any(
@@ -111,7 +136,7 @@ def _compile(text: str, added: Additions, reason: str) -> bytes:
         if made:
             if not bad:
                 _forget(headers)
-            return made
+            return made, log
     raise _failed(log if alone else alone_log, text, added, reason)
 
 

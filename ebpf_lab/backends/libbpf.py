@@ -76,9 +76,7 @@ class LibbpfCompiled:
         self._spec = spec
         self._options = options
         self._added = added
-        self._elf, self._cached = clang.object_of(
-            spec.text, added, use_cache=options.cache, reason=spec.dialect_reason
-        )
+        self._made = clang.object_of(spec.text, added, use_cache=options.cache, reason=spec.dialect_reason)
         self._seconds = time.perf_counter() - start
 
     def close(self) -> None:
@@ -88,12 +86,15 @@ class LibbpfCompiled:
         """Put programs and maps into the kernel."""
         start = time.perf_counter()
         try:
-            loaded = self._load(self._elf, targets, self._options.log_level)
+            loaded = self._load(self._made.elf, targets, self._options.log_level)
         except LoadFailed as failed:
-            raise self._explained(failed, targets) from None
+            error = self._explained(failed, targets)
+            error.warnings = self._made.warnings
+            raise error from None
         loaded.compile_seconds = self._seconds
         loaded.load_seconds = time.perf_counter() - start
-        loaded.cached = self._cached
+        loaded.cached = self._made.cached
+        loaded.warnings = self._made.warnings
         return loaded
 
     def _load(self, elf: bytes, targets: Mapping[str, Target], log_level: int) -> Loaded:
@@ -118,19 +119,19 @@ class LibbpfCompiled:
             return result
 
     def _explained(self, failed: LoadFailed, targets: Mapping[str, Target]) -> LabError:
-        elf = self._elf
+        elf = self._made.elf
         wanted = failed.code == errno.ENOSPC and self._options.log_level in _WALKS
         if wanted and self._failure(elf, targets, _STATISTICS_ONLY) is None:
             return log_too_long(LONG_LOG_SIZE)
         if failed.logs and handover.LOSSES.encode() in elf:
             # What the verifier says must be about the learner's program: counting failed reserves looks at
             # their result, which would make an unchecked NULL pointer another error than it is.
-            plain, _ = clang.object_of(
+            plain = clang.object_of(
                 self._spec.text,
                 self._added.uncounted(),
                 use_cache=self._options.cache,
                 reason=self._spec.dialect_reason,
-            )
+            ).elf
             if again := self._failure(plain, targets, self._options.log_level):
                 elf, failed = plain, again
         if failed.log_cut_short and (short := self._failure(elf, targets, _STATISTICS_ONLY)):

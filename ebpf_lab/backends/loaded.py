@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ebpf_lab.errors import Mark
 from ebpf_lab.host.targets import UserSite
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.source.ctype import CType
@@ -87,6 +88,8 @@ class Loaded:
     compile_seconds, load_seconds : float
     cached : bool
         The object came from the cache.
+    warnings : tuple of Mark
+        Places in the learner's text that the compiler warned of.
     logs : dict of str
         What the verifier said of each function, in the learner's lines; empty unless asked for.
     fds : list of int
@@ -101,6 +104,7 @@ class Loaded:
     compile_seconds: float = 0.0
     load_seconds: float = 0.0
     cached: bool = False
+    warnings: tuple[Mark, ...] = ()
     logs: dict[str, str] = field(default_factory=dict)
     fds: list[int] = field(default_factory=list)
 

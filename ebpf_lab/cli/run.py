@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ebpf_lab import session
+from ebpf_lab import session, warned
 from ebpf_lab.cli.common import Verbs, to_stderr
 from ebpf_lab.cli.formats import FORMATS, Writer
 from ebpf_lab.cli.live import Signals, check_reader, portions
@@ -88,6 +88,8 @@ def _run(parsed: argparse.Namespace) -> int:
     results = trace.results()
     for line in (results.header, *results.notes, *_not_shown(trace, wanted)):
         print(line, file=sys.stderr)
+    if trace.warnings:
+        print(warned.words(trace.warnings), file=sys.stderr)
     if trace.command_status:
         print(f"the command ended with status {trace.command_status}", file=sys.stderr)
     return 0

@@ -14,6 +14,7 @@ from ebpf_lab.diagnose.known import Known
 from ebpf_lab.errors import CompileError, Mark
 
 _SHOWN = 3
+_WARNINGS = 10
 
 _LOCATED = re.compile(
     r"(?P<file>[^\s:][^:]*):(?P<line>\d+):(?P<column>\d+): "
@@ -158,7 +159,26 @@ def compile_error(
     found = causes.of_compile_error(complaint)
     if found.marked:
         marks = _marked_instead(found.marked, marks)
-    return CompileError(what, where=tuple(marks), why=found.why, hint=found.hint, log=log)
+    failed = CompileError(what, where=tuple(marks), why=found.why, hint=found.hint, log=log)
+    failed.warnings = warnings(log, text, files)
+    return failed
+
+
+def warnings(log: str, text: str, files: Collection[str]) -> tuple[Mark, ...]:
+    """The places in a text that clang warned of, each with its words.
+
+    Parameters
+    ----------
+    log, text, files
+        As of :func:`compile_error`.
+    """
+    lines = text.splitlines()
+    found: dict[tuple[int, int], Mark] = {}
+    for message in parse(log):
+        if message.severity == "warning" and message.file in files:
+            mark = _mark(message.line, message.column, message.length, lines, message.text)
+            found.setdefault((mark.line, mark.column), replace(mark, severity="warning"))
+    return tuple(found.values())[:_WARNINGS]
 
 
 def _complaint(

@@ -26,11 +26,12 @@ _PRE = (
     "margin:0.3em 0;padding:0.3em 0.5em;overflow-x:auto;white-space:pre;line-height:1.35;"
     "font-family:var(--jp-code-font-family,monospace);background:rgba(128,128,128,0.08)"
 )
-_MARKED = "display:block;min-width:max-content;background:rgba(220,50,47,0.16)"
+_MARKED = "display:block;min-width:max-content;background:rgba({0},0.16)"
 _CODE = "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px)"
 _LABELLED = "white-space:pre-wrap;margin:0.2em 0;padding-left:2.9em;text-indent:-2.9em"
 _LABEL = "display:inline-block;width:2.6em;text-indent:0"
-_CARET = "color:#dc322f;font-weight:bold"
+_CARET = "color:rgb({0});font-weight:bold"
+_RED, _AMBER = "220,50,47", "190,120,0"
 _FAINT = "opacity:0.6"
 _LOG = f"{_PRE};max-height:30em;overflow-y:auto"
 
@@ -47,6 +48,12 @@ def whole(error: LabError, path: pd.DataFrame | None) -> str:
     return _block(error, _steps(path) + _log(error, _WHOLE, unfolded=True), title)
 
 
+def warnings(marks: Sequence[Mark], source: str, title: str) -> str:
+    """What the compiler warned of in a text that it compiled."""
+    said = f"<b style='color:rgb({_AMBER})'>{escape(title)}</b>"
+    return f"<div><p style='margin:0.2em 0'>{said}</p>{_source(marks, source, _AMBER)}</div>"
+
+
 def first_line(error: LabError) -> str:
     """The error's name and what went wrong."""
     return error.block().partition("\n")[0]
@@ -57,7 +64,7 @@ def _block(error: LabError, end: str, title: str = "") -> str:
     parts = [
         title,
         f"<pre style='{_PRE}'>{more}</pre>" if more else "",
-        _source(error.where, error.source),
+        _source(error.where, error.source, _RED),
         _labelled("why", error.why),
         _labelled("fix", error.hint, _CODE),
         f"<div><b>{escape(error.replayed)}</b></div>" if error.replayed else "",
@@ -74,13 +81,13 @@ def _labelled(label: str, text: str, style: str = "") -> str:
     return f"<div style='{_LABELLED}'><b style='{_LABEL}'>{label}</b> {said}</div>"
 
 
-def _source(marks: Sequence[Mark], source: str) -> str:
+def _source(marks: Sequence[Mark], source: str, colour: str) -> str:
     if not marks:
         return ""
-    return f"<pre style='{_PRE}'>{''.join(_lines(marks, source))}</pre>"
+    return f"<pre style='{_PRE}'>{''.join(_lines(marks, source, colour))}</pre>"
 
 
-def _lines(marks: Sequence[Mark], source: str) -> Iterator[str]:
+def _lines(marks: Sequence[Mark], source: str, colour: str) -> Iterator[str]:
     written = {number: line for number, line in enumerate(source.split("\n"), 1)} if source else {}
     # A mark's own text is what it was made from, and all there is of the options above the C.
     written |= {mark.line: mark.text for mark in marks if mark.text}
@@ -101,11 +108,11 @@ def _lines(marks: Sequence[Mark], source: str) -> Iterator[str]:
         if number not in marked:
             yield f"<span style='{_FAINT}'>{line}</span>\n"
             continue
-        yield f"<span style='{_MARKED}'>{line}\n</span>"
+        yield f"<span style='{_MARKED.format(colour)}'>{line}\n</span>"
         margin = " " * (width + 2) + " │ "
         for mark in marks:
             if mark.line == number and (mark.column or mark.note):
-                yield f"{margin}<span style='{_CARET}'>{escape(_caret(mark))}</span>\n"
+                yield f"{margin}<span style='{_CARET.format(colour)}'>{escape(_caret(mark))}</span>\n"
 
 
 def _caret(mark: Mark) -> str:

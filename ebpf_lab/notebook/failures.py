@@ -60,7 +60,7 @@ class Failures:
         if len(lines) > 1:
             plain = error.block().partition("\n")[2]
             shell.display_pub.publish(
-                {"text/html": error_html.body(error), "text/plain": plain}, places.metadata(error)
+                {"text/html": error_html.body(error), "text/plain": plain}, places.of_error(error)
             )
 
     def explain(self) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-from ebpf_lab import session
+from ebpf_lab import session, warned
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.host import doctor, features, listing
-from ebpf_lab.notebook import completion
+from ebpf_lab.notebook import completion, error_html, places
 from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.registry import Background, Registry
 from ebpf_lab.recordings import course
@@ -81,11 +81,13 @@ class BpfMagics(Magics):
         self.shell.user_ns[_LAST] = made
         if cell_options.background:
             made.start()
+            self._warn(made)
             self._registry.add(Background(key, cell_options.output, made))
             return self._bind(cell_options.output, made)
         made.run()
         _print_output(b"".join(printed))
         _print_header(made)
+        self._warn(made)
         return self._bind(cell_options.output, made.frame)
 
     @no_var_expand
@@ -103,6 +105,12 @@ class BpfMagics(Magics):
                 or "status, stop [NAME], probes PATTERN, doctor, show SNIPPET or explain",
             )
         return self._verbs[verb](arguments)
+
+    def _warn(self, made: session.Trace) -> None:
+        if warnings := made.warnings:
+            page = error_html.warnings(warnings, made.spec.text, warned.title(warnings))
+            shown = {"text/html": page, "text/plain": warned.words(warnings)}
+            self.shell.display_pub.publish(shown, places.of_warnings(warnings))
 
     def _bind(self, name: str, value: object) -> object:
         if not name:

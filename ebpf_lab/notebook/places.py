@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from ebpf_lab.errors import LabError, Mark
@@ -22,7 +23,7 @@ class Place(TypedDict):
     text : str
         The line as it was run: a place that no longer reads so is not marked.
     severity : str
-        "error", or "note" for what led to it.
+        "error"; "note" for what led to it; or "warning".
     message : str
         What to say of it.
     """
@@ -35,21 +36,37 @@ class Place(TypedDict):
     message: str
 
 
-def metadata(error: LabError) -> dict[str, dict[str, list[Place]]]:
-    """What an output that shows the error says of it to the editor."""
-    marks = [mark for mark in error.where if mark.text.strip()]
-    return {METADATA: {"places": [_place(error, mark) for mark in marks]}} if marks else {}
+def of_error(error: LabError) -> dict[str, object]:
+    """The metadata of an output that shows the error."""
+    lines = {mark.line for mark in error.where}
+    # What else is wrong with a line mostly belongs to what is wrong in the first place.
+    warnings = [mark for mark in error.warnings if mark.line not in lines]
+    return _metadata([*((mark, _message(error, mark)) for mark in error.where), *_said(warnings)])
 
 
-def _place(error: LabError, mark: Mark) -> Place:
-    return Place(
-        line=mark.line,
-        column=mark.column,
-        length=max(mark.length, 1),
-        text=mark.text,
-        severity=mark.severity,
-        message=_message(error, mark),
-    )
+def of_warnings(warnings: Sequence[Mark]) -> dict[str, object]:
+    """The metadata of an output that shows what the compiler warned of."""
+    return _metadata(_said(warnings))
+
+
+def _said(warnings: Sequence[Mark]) -> list[tuple[Mark, str]]:
+    return [(mark, f"warning: {mark.note}") for mark in warnings]
+
+
+def _metadata(said: Iterable[tuple[Mark, str]]) -> dict[str, object]:
+    places = [
+        Place(
+            line=mark.line,
+            column=mark.column,
+            length=max(mark.length, 1),
+            text=mark.text,
+            severity=mark.severity,
+            message=message,
+        )
+        for mark, message in said
+        if mark.text.strip()
+    ]
+    return {METADATA: {"places": places}} if places else {}
 
 
 def _message(error: LabError, mark: Mark) -> str:

@@ -60,6 +60,7 @@ def read(fields: Fields) -> LabError:
             each.integer("column", 0, 1 << 20),
             each.integer("length", 0, 1 << 20),
             each.text("note"),
+            each.text("severity", 16),
         )
         for each in fields.objects("where")
     )

@@ -235,3 +235,18 @@ def test_tab_elsewhere_is_as_ever(shell: InteractiveShell) -> None:
     with provisionalcompleter():
         completed = [each.text for each in shell.Completer.completions("showi", 5)]
     assert "showing" in completed
+
+
+def test_what_the_compiler_warns_of_is_shown_and_marked(
+    shell: InteractiveShell, text: str, seek: Path
+) -> None:
+    warned = text.replace("    __builtin_memset(", "    u32 n = 7; n == 7;\n    __builtin_memset(", 1)
+    with capture_output() as captured:
+        frame = _cell(shell, f"-- {seek} 7", warned)
+    assert len(frame) == 7
+    (output,) = captured.outputs
+    assert output.data["text/plain"].startswith("the compiler warns of this:\n")
+    assert "^~~~ equality comparison result unused" in output.data["text/plain"]
+    (place,) = output.metadata["ebpf-lab"]["places"]
+    assert (place["severity"], place["message"]) == ("warning", "warning: equality comparison result unused")
+    assert warned.splitlines()[place["line"] - 1] == place["text"] == "    u32 n = 7; n == 7;"

@@ -52,6 +52,20 @@ def header(text: str, key: str) -> str:
     return match[1] if match else ""
 
 
+def test_warnings_come_with_what_was_loaded_from_the_cache_too() -> None:
+    text = MINIMAL.replace("return 0;", "u32 n = 7; n == 7; return 0;")
+    for _ in range(2):
+        loaded = load(text)
+        loaded.close()
+        (mark,) = loaded.warnings
+        assert (mark.line, mark.text[mark.column - 1 :][: mark.length]) == (1, "== 7")
+        assert (mark.severity, mark.note) == ("warning", "equality comparison result unused")
+    assert loaded.cached
+    loaded = load(MINIMAL)
+    loaded.close()
+    assert loaded.warnings == ()
+
+
 @pytest.mark.parametrize("path", REJECTED, ids=lambda path: path.stem)
 def test_a_rejected_program(path: Path) -> None:
     text = path.read_text()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ebpf_lab.diagnose.clang import compile_error, parse
+from ebpf_lab.diagnose.clang import compile_error, parse, warnings
+from ebpf_lab.errors import Mark
 
 CASES = Path(__file__).parent.parent / "data" / "clang"
 LOGS = sorted(CASES.glob("*.log"))
@@ -79,6 +80,26 @@ def test_columns_count_characters() -> None:
     log = f"cell.c:1:{len(text[: text.index('nothing')].encode()) + 1}: error: use of undeclared identifier\n"
     (mark,) = compile_error(log, text, files=FILES).where
     assert text[mark.column - 1 :][: mark.length] == "nothing"
+
+
+def test_warnings_of_the_text_are_marked() -> None:
+    text = "int f(void)\n{\n    /* é */ if (x = 7) g();\n}\n"
+    log = """cell.c:3:20: warning: using the result of an assignment as a condition [-Wparentheses]
+    /* é */ if (x = 7) g();
+                ~~^~~
+cell.c:3:20: note: place parentheses around the assignment to silence this warning
+cell.c:3:20: warning: the same place once more [-Wextra]
+vmlinux.h:9:1: warning: not the learner's [-Wall]
+cell.c:4:1: error: not a warning
+2 warnings generated.
+"""
+    (mark,) = warnings(log, text, ["cell.c"])
+    assert mark == Mark(
+        3, text.splitlines()[2], 19, 3, "using the result of an assignment as a condition", "warning"
+    )
+    assert compile_error(log, text, files=["cell.c"]).warnings == (mark,)
+    many = "".join(f"cell.c:{line}:1: warning: no\n" for line in range(1, 40))
+    assert len(warnings(many, text, ["cell.c"])) == 10
 
 
 def test_words_of_bcc_are_only_explained_in_a_libbpf_text() -> None:

@@ -96,9 +96,16 @@ def test_an_open_quotation_ends_the_line_of_options() -> None:
 SOURCE = "int first;\n\tint \U0001f41d = 1, second;\n"
 
 
+def said(error: LabError) -> list[places.Place]:
+    """What the editor is told."""
+    told = places.of_error(error)[places.METADATA]
+    assert isinstance(told, dict)
+    return list(told["places"])
+
+
 def found(error: LabError, cell: str) -> list[str]:
     """What of the cell is marked for an error."""
-    located = call("located", cell, places.metadata(error)[places.METADATA]["places"])
+    located = call("located", cell, said(error))
     assert isinstance(located, list)
     units = cell.encode("utf-16-le")
     return [units[2 * each["from"] : 2 * each["to"]].decode("utf-16-le") for each in located]
@@ -138,17 +145,16 @@ def test_what_is_said_of_a_place() -> None:
         Mark(3, "int third;", 5, 5, "declared here", "note"),
     )
     error = CompileError("broken", where=where, why="so", hint="do this")
-    said = places.metadata(error)[places.METADATA]["places"]
-    assert [(place["severity"], place["message"]) for place in said] == [
+    assert [(place["severity"], place["message"]) for place in said(error)] == [
         ("error", "CompileError: broken\nwhy: so\nfix: do this"),
         ("error", "unknown name"),
         ("note", "declared here"),
     ]
     # Where each place has a note, all of them are the error's.
     error.where = (Mark(1, "int first;", 5, 5, "400 bytes"),)
-    (place,) = places.metadata(error)[places.METADATA]["places"]
+    (place,) = said(error)
     assert place["message"] == "CompileError: broken\n400 bytes\nwhy: so\nfix: do this"
 
 
 def test_an_error_without_a_place_says_nothing_of_one() -> None:
-    assert places.metadata(UsageProblem("no")) == {}
+    assert places.of_error(UsageProblem("no")) == {}

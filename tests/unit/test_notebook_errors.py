@@ -161,7 +161,7 @@ def test_a_notebook_shows_the_first_line_as_error_and_the_rest_in_html_and_text(
     (output,) = captured.outputs
     assert output.data["text/html"] == error_html.body(_error())
     assert f"CompileError: broken <b>\n{output.data['text/plain']}" == _error().block()
-    assert output.metadata == places.metadata(_error())
+    assert output.metadata == places.of_error(_error())
 
 
 def test_a_terminal_shows_it_all_as_text(terminal: _Shell) -> None:
