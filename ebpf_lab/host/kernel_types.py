@@ -32,7 +32,7 @@ def offset_of(struct: str, path: str) -> int:
     UsageProblem
         There is no such struct or member, or it is a bitfield.
     """
-    btf = _kernel()
+    btf = kernel()
     found, offset, inside = _struct(struct), 0, f"struct {struct}"
     for name in path.split("."):
         members = _members(btf, found)
@@ -43,7 +43,7 @@ def offset_of(struct: str, path: str) -> int:
         bits, type_id, bit_size = members[name]
         if bit_size or bits % 8:
             raise UsageProblem(f"{inside} keeps {name} in a bitfield, which has no offset in bytes")
-        offset, found, inside = offset + bits // 8, _plain(btf, type_id), f"{inside}'s {name}"
+        offset, found, inside = offset + bits // 8, plain(btf, type_id), f"{inside}'s {name}"
     return offset
 
 
@@ -57,7 +57,7 @@ def size_of(struct: str) -> int:
     UsageProblem
         There is no such struct.
     """
-    return _kernel().type(_struct(struct)).size_or_type
+    return kernel().type(_struct(struct)).size_or_type
 
 
 def fields(struct: str, path: Sequence[str] = ()) -> list[str] | None:
@@ -74,7 +74,7 @@ def fields(struct: str, path: Sequence[str] = ()) -> list[str] | None:
     MissingFeature
         The kernel has no BTF.
     """
-    btf = _kernel()
+    btf = kernel()
     found = btf.find(Kind.STRUCT, struct)
     found = btf.find(Kind.UNION, struct) if found is None else found
     if found is None:
@@ -83,15 +83,22 @@ def fields(struct: str, path: Sequence[str] = ()) -> list[str] | None:
         members = _members(btf, found)
         if name not in members:
             return []
-        found = _plain(btf, members[name][1])
+        found = plain(btf, members[name][1])
         while (head := btf.type(found)).kind in (Kind.PTR, Kind.ARRAY):
             (element,) = btf.words(found, 12, 1) if head.kind == Kind.ARRAY else (head.size_or_type,)
-            found = _plain(btf, element)
+            found = plain(btf, element)
     return list(_members(btf, found))
 
 
 @cache
-def _kernel() -> Btf:
+def kernel() -> Btf:
+    """The running kernel's types.
+
+    Raises
+    ------
+    MissingFeature
+        It has no BTF.
+    """
     try:
         return Btf.parse(_BTF.read_bytes())
     except FileNotFoundError:
@@ -102,13 +109,14 @@ def _kernel() -> Btf:
 
 
 def _struct(name: str) -> int:
-    number = _kernel().find(Kind.STRUCT, name)
+    number = kernel().find(Kind.STRUCT, name)
     if number is None:
         raise UsageProblem(f"this kernel has no struct {name}")
     return number
 
 
-def _plain(btf: Btf, type_id: int) -> int:
+def plain(btf: Btf, type_id: int) -> int:
+    """The number of what is behind typedefs, const and their like."""
     head = btf.type(type_id)
     while head.kind in _TRANSPARENT:
         head = btf.type(head.size_or_type)
@@ -124,6 +132,6 @@ def _members(btf: Btf, type_id: int) -> dict[str, tuple[int, int, int]]:
         if member.name:
             found[member.name] = (member.bit_offset, member.type_id, member.bit_size)
             continue
-        for name, (bits, inner, size) in _members(btf, _plain(btf, member.type_id)).items():
+        for name, (bits, inner, size) in _members(btf, plain(btf, member.type_id)).items():
             found[name] = (member.bit_offset + bits, inner, size)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,20 @@ def tracepoint_id(group: str, name: str) -> int | None:
             return int((root() / "events" / group / name / "id").read_text())
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+def fields(group: str, name: str) -> list[tuple[str, str]]:
+    """Types and names of what a tracepoint records, without what all of them do; none when there is no such.
+
+    Raises as :func:`root`.
+    """
+    with _reading():
+        try:
+            text = (root() / "events" / group / name / "format").read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    found = re.findall(r"^\tfield:(.*?) *\b(\w+)(\[\w*\])?;", text, re.MULTILINE)
+    return [(made + length, name) for made, name, length in found if not name.startswith("common_")]
 
 
 def exists(group: str, name: str) -> bool:

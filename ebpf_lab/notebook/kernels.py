@@ -19,6 +19,9 @@ from ebpf_lab.vm.machine import DEFAULT_KERNEL
 LOCAL, MACHINE = "ebpf-lab", "ebpf-lab-vm"
 """Names of the kernel specifications: on this machine's kernel, and in a virtual machine."""
 
+KERNEL_OPTIONS = ("--ext=ebpf_lab", "--IPKernelApp.kernel_class=ebpf_lab.notebook.kernel.LabKernel")
+"""What makes IPython's kernel the lab's."""
+
 PROBES = (
     "bpf",
     "btf",
@@ -100,7 +103,7 @@ def install(prefix: Path, course: Path | None, kernel: str = DEFAULT_KERNEL) -> 
         When they cannot be written.
     """
     local = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--ext=ebpf_lab"],
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *KERNEL_OPTIONS],
         "display_name": "eBPF Lab",
         "language": "python",
     }

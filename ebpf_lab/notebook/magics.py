@@ -13,8 +13,9 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from ebpf_lab import session, warned
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.host import doctor, features, listing
-from ebpf_lab.notebook import completion, error_html, places
+from ebpf_lab.notebook import completion, error_html, places, reference
 from ebpf_lab.notebook.failures import Failures
+from ebpf_lab.notebook.reference import kernel
 from ebpf_lab.notebook.registry import Background, Registry
 from ebpf_lab.recordings import course
 from ebpf_lab.source import options, snippets
@@ -47,8 +48,9 @@ class BpfMagics(Magics):
             "doctor": self._doctor,
             "show": self._show,
             "explain": self._explain,
+            "help": self._help,
         }
-        completion.register(shell, self._verbs)
+        completion.register(shell, self._verbs, self._registry.names)
 
     # No expansion: $i and {…} in a command or in a probe belong to the shell and to C.
     @no_var_expand
@@ -93,7 +95,7 @@ class BpfMagics(Magics):
     @no_var_expand
     @line_magic("bpf")  # type: ignore[arg-type]  # IPython declares named magics as taking no function
     def bpf_line(self, line: str) -> object:
-        """Look after traces and probes: status, stop [NAME], probes PATTERN, doctor, show NAME, explain."""
+        """Look after traces: status, stop [NAME], probes PATTERN, doctor, show NAME, explain, help NAME."""
         try:
             verb, *arguments = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -102,7 +104,7 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 f"%bpf {verb}: there is no such verb",
                 hint=did_you_mean(verb, self._verbs)
-                or "status, stop [NAME], probes PATTERN, doctor, show SNIPPET or explain",
+                or "status, stop [NAME], probes PATTERN, doctor, show SNIPPET, explain or help NAME",
             )
         return self._verbs[verb](arguments)
 
@@ -173,6 +175,20 @@ class BpfMagics(Magics):
     def _explain(self, arguments: list[str]) -> None:
         _no_more("explain", arguments)
         self._failures.explain()
+
+    def _help(self, arguments: list[str]) -> None:
+        name = " ".join(arguments)
+        if not name:
+            print(options.usage())
+            return
+        found = kernel.look_up(name)
+        if found is None:
+            raise UsageProblem(
+                f"%bpf help {name}: the lab knows nothing of it",
+                hint=did_you_mean(name, reference.names())
+                or "it knows helpers, macros, flags, types of maps and programs, probes, kernel types",
+            )
+        self.shell.display_pub.publish({"text/plain": found.plain(), "text/html": found.html()})
 
     def _show(self, arguments: list[str]) -> None:
         if len(arguments) != 1:

@@ -198,6 +198,22 @@ class Btf:
             at = self._strings.find(text, at + 1)
         return min(found, default=None)
 
+    def of_kind(self, kind: Kind) -> Sequence[int]:
+        """The numbers of all types of a kind."""
+        return self._by_kind.get(kind, ())
+
+    @cached_property
+    def _by_kind(self) -> dict[int, array[int]]:
+        index: dict[int, array[int]] = {}
+        info_at = struct.Struct(f"{self.byte_order}4xI").unpack_from
+        for number, offset in enumerate(self._offsets):
+            if number:
+                kind = info_at(self._types, offset)[0] >> 24 & 0x1F
+                if kind not in index:
+                    index[kind] = array("L")
+                index[kind].append(number)
+        return index
+
     @cached_property
     def _by_name(self) -> dict[int, list[int]]:
         index: dict[int, list[int]] = {}

@@ -39,6 +39,11 @@ def recognise(found: Scan, asked: Dialect | None = None) -> tuple[Dialect, str]:
     """
     if asked is not None:
         return asked, f"{asked} was asked for"
+    return told(found) or (Dialect.BCC, "there is no SEC(…) in it")
+
+
+def told(found: Scan) -> tuple[Dialect, str] | None:
+    """The dialect that something in the text shows, and what that is; None where nothing does."""
     sections = [found.tokens[first] for first, _ in found.calls({"SEC"})]
     marks = [token for token in found.tokens if _is_bcc(token)]
     if sections:
@@ -55,7 +60,7 @@ def recognise(found: Scan, asked: Dialect | None = None) -> tuple[Dialect, str]:
     for token in found.tokens:
         if token.kind == "name" and (token.text in _LIBBPF_WORDS or token.text.startswith(_LIBBPF_TYPES)):
             return Dialect.LIBBPF, f"line {found.line(token.start)} has {token.text}, which is libbpf's"
-    return Dialect.BCC, "there is no SEC(…) in it"
+    return None
 
 
 def _is_bcc(token: Token) -> bool:

@@ -212,7 +212,7 @@ def test_programs_that_a_shell_starts(shell: InteractiveShell) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("%bpf ", ["doctor", "explain", "probes", "show", "status", "stop"]),
+        ("%bpf ", ["doctor", "explain", "help", "probes", "show", "status", "stop"]),
         ("%bpf st", ["status", "stop"]),
         ("x = 1\n%bpf sh", ["show"]),
         ("%bpf show exec_r", ["exec_ring", "exec_ring.bcc", "exec_ring.libbpf"]),
@@ -228,6 +228,86 @@ def test_tab_completes(shell: InteractiveShell, line: str, found: list[str]) -> 
     with provisionalcompleter():
         completed = [each.text for each in shell.Completer.completions(line, len(line))]
     assert completed == found
+
+
+STARTED = """%%bpf -n 3
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(started, struct task_struct *task, pid_t old, struct linux_binprm *binary)
+{
+    """
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("bpf_get_current_pid", "bpf_get_current_pid_tgid"),
+        ("task->mm->pg", "pgd"),
+        ("u32 parent = BPF_CORE_READ(task, real_parent, tg", "tgid"),
+        ("binary->file->f_path.den", "dentry"),
+        ("TASK_COMM", "TASK_COMM_LEN"),
+        ("struct task_str", "task_struct"),
+    ],
+)
+def test_tab_in_a_cell_s_c(shell: InteractiveShell, typed: str, offered: str, jedi: bool) -> None:
+    shell.Completer.use_jedi = jedi
+    shell.user_ns["task"] = "not this one"
+    cell = f"{STARTED}{typed}\n    return 0;\n}}\n"
+    cursor = len(STARTED) + len(typed)
+    with provisionalcompleter():
+        completed = list(shell.Completer.completions(cell, cursor))
+    found = next(each for each in completed if each.text == offered)
+    assert offered.startswith(cell[found.start : cursor])
+    assert found.end == cursor
+
+
+@pytest.mark.parametrize(
+    ("cell", "offered"),
+    [
+        ('%%bpf\nSEC("tracepoint/sched/sched_process_e', "tracepoint/sched/sched_process_exec"),
+        ('%%bpf\nSEC("raw_tp/sys_en', "raw_tp/sys_enter"),
+        ('%%bpf\nSEC("uprobe/libc:put', "uprobe/libc:puts"),
+        ("%%bpf --attach f=tracepoint:syscalls:sys_enter_opena", "f=tracepoint:syscalls:sys_enter_openat"),
+        ("%%bpf\nTRACEPOINT_PROBE(sched, sched_process_exec) { args->fil", "data_loc_filename"),
+        ("%%bpf\nBTF_OFFSET(task_struct, real_par", "real_parent"),
+        ("%%bpf -o fra", "frame"),
+    ],
+)
+def test_tab_knows_this_machine(shell: InteractiveShell, cell: str, offered: str) -> None:
+    shell.user_ns["frame"] = 1
+    with provisionalcompleter():
+        assert offered in [each.text for each in shell.Completer.completions(cell, len(cell))]
+
+
+def test_nothing_of_python_s_is_offered_in_c(shell: InteractiveShell) -> None:
+    shell.user_ns["my_variable"] = 1
+    cell = f"{STARTED}my_varia"
+    with provisionalcompleter():
+        assert [each.text for each in shell.Completer.completions(cell, len(cell))] == ["my_varia"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("bpf_get_stackid", "STACK_TRACE"),
+        ("struct linux_binprm", "filename"),
+        ("tracepoint:sched:sched_process_exec", "old_pid"),
+        ("BPF_MAP_TYPE_RINGBUF", "Linux 5.8"),
+    ],
+)
+def test_help(shell: InteractiveShell, name: str, words: str) -> None:
+    with capture_output() as captured:
+        shell.run_line_magic("bpf", f"help {name}")
+    assert words in captured.outputs[0].data["text/plain"]
+    assert words in captured.outputs[0].data["text/html"]
+
+
+def test_help_on_what_nobody_knows(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ebpf_lab.UsageProblem, match="knows nothing") as caught:
+        shell.run_line_magic("bpf", "help bpf_get_stackidd")
+    assert "bpf_get_stackid?" in caught.value.hint
+    shell.run_line_magic("bpf", "help")
+    assert "--attach FN=PROBE" in capsys.readouterr().out
 
 
 def test_tab_elsewhere_is_as_ever(shell: InteractiveShell) -> None:

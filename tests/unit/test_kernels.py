@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from ipykernel.ipkernel import IPythonKernel
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 
@@ -16,6 +18,7 @@ from ebpf_lab.host.answers import Answer, Feature
 from ebpf_lab.notebook import kernels
 from ebpf_lab.notebook.provisioner import MachineProvisioner
 from ebpf_lab.vm import initramfs
+from ebpf_lab.vm.jupyter import __main__ as guest_options
 from ebpf_lab.vm.jupyter import files
 
 NO_KPROBES = Feature("kprobe", Answer.NO, "CONFIG_KPROBES is not set", "")
@@ -46,7 +49,9 @@ def test_reason_is_said_where_neither_will_do() -> None:
 
 def test_specifications_start_this_python(tmp_path: Path) -> None:
     local, machine = kernels.install(tmp_path, tmp_path / "course")
-    assert json.loads((local / "kernel.json").read_text())["argv"][0] == sys.executable
+    argv = json.loads((local / "kernel.json").read_text())["argv"]
+    assert argv[0] == sys.executable
+    assert argv[-2:] == list(kernels.KERNEL_OPTIONS)
     specification = json.loads((machine / "kernel.json").read_text())
     assert specification["display_name"] == "eBPF Lab (VM)"
     assert specification["argv"][-2:] == ["--writable", str(tmp_path / "course")]
@@ -144,8 +149,18 @@ def test_changed_file_shows(tmp_path: Path) -> None:
 
 
 def test_recorded_files_are_enough_to_name_the_interpreter_and_its_loader() -> None:
-    needed = files.record(["json"], files.environment() | {"PATH": os.environ["PATH"]})
+    needed = files.record(
+        ["json"], "ipykernel.ipkernel.IPythonKernel", files.environment() | {"PATH": os.environ["PATH"]}
+    )
     assert sys.executable in needed.files
     assert os.path.realpath(sys.executable) in needed.code
     assert any("/ld-" in path for path in needed.files)
     assert all(os.path.isfile(path) for path in needed.files)
+
+
+def test_both_kernels_are_of_the_lab_s_class() -> None:
+    (option,) = (each for each in kernels.KERNEL_OPTIONS if "kernel_class" in each)
+    name = option.partition("=")[2]
+    module, _, made = name.rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), made), IPythonKernel)
+    assert name == guest_options._KERNEL

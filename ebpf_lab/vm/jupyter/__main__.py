@@ -20,6 +20,7 @@ _MODULES = (
     *("ebpf_lab.backends.libbpf", "ebpf_lab.backends.bcc", "ebpf_lab.diagnose.verifier"),
 )
 _EXTENSIONS = ("ebpf_lab",)
+_KERNEL = "ebpf_lab.notebook.kernel.LabKernel"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     if not (parsed.connection or parsed.prepare):
         parser.error("one of -f FILE and --prepare is needed")
-    wanted = Wanted(parsed.kernel, parsed.memory, parsed.cpus, _MODULES, _EXTENSIONS)
+    wanted = Wanted(parsed.kernel, parsed.memory, parsed.cpus, _MODULES, _EXTENSIONS, _KERNEL)
     try:
         machine = find(wanted, lambda line: print(f"vm: {line}", file=sys.stderr, flush=True))
         return (

@@ -47,14 +47,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--import", action="append", default=[], dest="modules", metavar="MODULE")
     parser.add_argument("--extension", action="append", default=[], metavar="MODULE")
+    parser.add_argument("--kernel-class", required=True, metavar="CLASS")
     parser.add_argument("--record", type=Path, metavar="FILE")
     parsed = parser.parse_args()
     if parsed.record:
-        _record(parsed.modules, parsed.record)
+        _record(parsed.modules, parsed.kernel_class, parsed.record)
         return
     # As a background job of the shell's it was started with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    app = _prepare(parsed.modules, _IPYTHON, PORTS)
+    app = _prepare(parsed.modules, parsed.kernel_class, _IPYTHON, PORTS)
     with open("/go") as orders:
         with open("/ready", "w") as ready:
             ready.write("ready\n")
@@ -65,7 +66,7 @@ def main() -> None:
     app.start()
 
 
-def _prepare(modules: list[str], ipython: str, ports: dict[str, int]) -> Any:
+def _prepare(modules: list[str], kernel_class: str, ipython: str, ports: dict[str, int]) -> Any:
     os.environ["IPYTHONDIR"] = ipython
     from ipykernel.kernelapp import IPKernelApp
 
@@ -81,7 +82,12 @@ def _prepare(modules: list[str], ipython: str, ports: dict[str, int]) -> Any:
     app: Any = IPKernelApp.instance()
     # The history would be a copy of a large file, and be gone at the end.  At a lower level it would explain
     # on the terminal how to connect to this kernel: true of a kernel that is not in a machine.
-    app.initialize(["-f", str(connection), "--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"])
+    app.initialize(
+        [
+            *("-f", str(connection), "--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"),
+            f"--IPKernelApp.kernel_class={kernel_class}",
+        ]
+    )
     app.log_level = logging.WARNING
     _rehearse(app.shell)
     return app
@@ -142,7 +148,7 @@ def _reseed(entropy: bytes) -> None:
         sys.modules["numpy"].random.seed()
 
 
-def _record(modules: list[str], report: Path) -> None:
+def _record(modules: list[str], kernel_class: str, report: Path) -> None:
     opened: set[str] = set()
 
     def audit(event: str, arguments: tuple[object, ...]) -> None:
@@ -151,7 +157,7 @@ def _record(modules: list[str], report: Path) -> None:
 
     sys.addaudithook(audit)
     with tempfile.TemporaryDirectory() as ipython:
-        _prepare(modules, ipython, {})
+        _prepare(modules, kernel_class, ipython, {})
         mapped = set()
         for line in Path("/proc/self/maps").read_text().splitlines():
             _, _, path = line.partition("/")

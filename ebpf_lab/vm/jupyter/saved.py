@@ -59,6 +59,8 @@ class Wanted:
         Python modules imported before the machine is saved.
     extensions : tuple of str
         IPython extensions loaded when a kernel begins.
+    kernel_class : str
+        The class of the kernel.
     """
 
     kernel: str
@@ -66,6 +68,7 @@ class Wanted:
     cpus: int
     modules: tuple[str, ...]
     extensions: tuple[str, ...]
+    kernel_class: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +167,13 @@ def _make(directory: Path, wanted: Wanted, arch: Architecture, kernel: Image, pr
     progress("preparing a machine for Jupyter kernels, once: this takes a minute or so ...")
     begun = time.monotonic()
     environment = files.environment()
-    needed = files.record(wanted.modules, environment)
+    needed = files.record(wanted.modules, wanted.kernel_class, environment)
     work = directory.with_name(f"{directory.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
         processor = _processor(arch, kernel, work)
-        start = files.start(wanted.modules, wanted.extensions, environment)
+        start = files.start(wanted.modules, wanted.extensions, wanted.kernel_class, environment)
         entries = [*files.entries(needed.files), initramfs.Entry("start", initramfs.PROGRAM, start.encode())]
         (work / "initrd").write_bytes(initramfs.build(kernel.modules, "jupyter/init.sh", entries))
         _save(work, wanted, arch, kernel, processor)
