@@ -101,9 +101,12 @@ class ChildTracker:
 
     def drain(self) -> None:
         """Take the forks reported so far into :attr:`pids` and :attr:`tids`."""
-        words, ends, _ = perf.take(self._rings, 1 << 40)
+        rings = (
+            self._rings
+        )  # another thread may open them meanwhile, as events of others come before the launch
+        words, ends, _ = perf.take(rings, 1 << 40)
         begin = 0
-        for ring, end in zip(self._rings, ends, strict=True):
+        for ring, end in zip(rings, ends, strict=True):
             offsets, headers, following = walk(
                 words, begin, end, keep=perf.SHAPE, shape=perf.SHAPE, stride=perf.record_stride
             )

@@ -127,3 +127,36 @@ def test_a_tracker_that_launched_nothing():
     with ChildTracker() as tracker:
         tracker.drain()
         assert (tracker.pids, tracker.lost) == (set(), 0)
+
+
+def test_draining_while_the_command_is_launched(monkeypatch: pytest.MonkeyPatch):
+    """Another process's event may be drained at the very moment that the rings are opened."""
+    begun, opened = threading.Event(), threading.Event()
+    take = children.perf.take
+
+    def held(*arguments):
+        taken = take(*arguments)
+        begun.set()
+        assert opened.wait(30)
+        return taken
+
+    with ChildTracker() as tracker:
+        monkeypatch.setattr(children.perf, "take", held)
+        failed = []
+
+        def drain() -> None:
+            try:
+                tracker.drain()
+            except ValueError as error:
+                failed.append(error)
+
+        draining = threading.Thread(target=drain)
+        draining.start()
+        assert begun.wait(30)
+        process = launch(tracker, "sh", "-c", "echo $$")
+        opened.set()
+        draining.join()
+        told = printed(process)
+        tracker.drain()
+        assert failed == []
+        assert told == tracker.pids
