@@ -70,6 +70,8 @@ class Exercise:
         The snippet whose frame the learner's function is given; "" where the learner writes the program.
     only : bool
         Whether events of other processes are left out, whatever the learner's cell says.
+    needs : tuple of str
+        Features of the kernel (:mod:`ebpf_lab.host.features`) without which it cannot be done.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Exercise:
     judge: Callable[[Any, Any], None]
     program: str = ""
     only: bool = True
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,13 @@ class Lesson:
     name : str
         The notebook's name without its suffix, such as ``00_first_traces``.
     exercises : tuple of Exercise
+    needs : tuple of str
+        Features of the kernel that most of its cells use.
     """
 
     name: str
     exercises: tuple[Exercise, ...]
+    needs: tuple[str, ...] = ()
 
     @property
     def number(self) -> str:

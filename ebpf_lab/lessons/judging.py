@@ -120,14 +120,14 @@ def _judge(
             ).run()
         except (MissingFeature, MissingPrivilege, CommandFailed) as error:
             return Outcome(named, INCONCLUSIVE, error.what, error.hint)
-    lost = _lost(trace.results())
-    if lost:
-        return Outcome(named, INCONCLUSIVE, lost, "run the check once more; a larger buffer loses less")
-    try:
-        exercise.judge(work(trace), workload.expected)
-    except NotYet as finding:
-        return Outcome(named, NOT_YET, str(finding), finding.hint)
-    return Outcome(named, PASSED)
+        lost = _lost(trace.results())
+        if lost:
+            return Outcome(named, INCONCLUSIVE, lost, "run the check once more; a larger buffer loses less")
+        try:
+            exercise.judge(work(trace), workload.expected)
+        except NotYet as finding:
+            return Outcome(named, NOT_YET, str(finding), finding.hint)
+        return Outcome(named, PASSED)
 
 
 def with_hint(outcome: Outcome, exercise: Exercise, attempts: int) -> Outcome:

@@ -13,6 +13,7 @@ import pandas as pd
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from ebpf_lab.errors import ExerciseNotPassed, UsageProblem
+from ebpf_lab.host import features
 from ebpf_lab.lessons import catalogue
 from ebpf_lab.lessons.exercise import Exercise, Lesson
 from ebpf_lab.lessons.judging import INCONCLUSIVE, Outcome, judge_cell, judge_function, with_hint
@@ -119,6 +120,13 @@ class LabMagics(Magics):
         self._lesson = catalogue.lesson(arguments[0])
         self.shell.user_ns["check"] = self.check
         print(f"lesson {self._lesson.number}: {len(self._lesson.exercises)} exercises")
+        lacking = features.missing(self._lesson.needs)
+        if lacking is not None:
+            print(
+                f"This machine lacks {lacking.name}: {lacking.reason}\n"
+                "Cells that need it say so. They run in the kernel"
+                ' "eBPF Lab (VM)": menu Kernel, Change Kernel.'
+            )
 
     def _progress(self, arguments: list[str]) -> pd.DataFrame:
         progress = Progress(Path.cwd())
