@@ -73,7 +73,7 @@ def test_c_has_the_colours_that_python_has(lab: Lab) -> None:
     assert c["7"] == c["60"] == python["7"]
     # Names of types, in declarations and in what libbpf's macros declare.
     assert c["int"] == c["u32"] == c["u64"] == python["range"]
-    assert c["__uint"] == c["__type"] != c["u32"]
+    assert c["__uint"] == c["__type"] != c["u32"] == c["BPF_MAP_TYPE_HASH"]
     assert c["type"] == c["max_entries"] == c["key"] == c["value"]
     assert len({c["%%bpf"], c["-t"], c['".maps"'], c["struct"], c["// Counts what is opened."]}) == 5
 

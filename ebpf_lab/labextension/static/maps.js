@@ -1,16 +1,13 @@
 // The colours of map definitions.  __uint(type, BPF_MAP_TYPE_HASH) is macros of libbpf, which C's grammar takes
 // for declarations, of one thing here and of another there.
 
-const FIELD = /\b(__(?:uint|ulong|type|array))\(\s*(\w+)\s*,\s*([^()]*)\)/dg;
+const FIELD = /\b(__(?:uint|ulong|type|array))\(\s*(\w+)\s*,\s*((?:[^()]|\([^()]*\))*)\)/dg;
 
 export function makeMaps({ language, view }) {
   const { syntaxTree } = language;
   const { Decoration, EditorView, MatchDecorator, ViewPlugin } = view;
-  const marks = ['macro', 'field', 'type', 'constant'].map(kind => [
-    kind,
-    Decoration.mark({ class: `ebpf-lab-map-${kind}` }),
-  ]);
-  const mark = Object.fromEntries(marks);
+  const kinds = ['macro', 'field', 'value'];
+  const marks = kinds.map(kind => Decoration.mark({ class: `ebpf-lab-map-${kind}` }));
 
   const fields = new MatchDecorator({
     regexp: FIELD,
@@ -18,11 +15,10 @@ export function makeMaps({ language, view }) {
       if (syntaxTree(editor.state).resolveInner(from, 1).name.endsWith('Comment')) {
         return;
       }
-      const kinds = ['macro', 'field', match[1] === '__type' ? 'type' : 'constant'];
-      kinds.forEach((kind, index) => {
+      marks.forEach((mark, index) => {
         const [begin, end] = match.indices[index + 1].map(at => from + at - match.index);
         if (!/^\d|^$/.test(match[index + 1])) {
-          add(begin, end, mark[kind]);
+          add(begin, end, mark);
         }
       });
     },
@@ -45,8 +41,7 @@ export function makeMaps({ language, view }) {
     EditorView.baseTheme({
       '.ebpf-lab-map-macro': colour('def'),
       '.ebpf-lab-map-field': colour('property'),
-      '.ebpf-lab-map-type': colour('builtin'),
-      '.ebpf-lab-map-constant': colour('atom'),
+      '.ebpf-lab-map-value': colour('builtin'),
     }),
   ];
 }
