@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,11 +14,18 @@ from ebpf_lab.backends.clang import CELL
 from ebpf_lab.errors import LabError, MissingFeature, MissingPrivilege
 from ebpf_lab.host import kallsyms, privileges
 from ebpf_lab.host.symbols import KernelSymbols
-from ebpf_lab.inside import listing, walk
+from ebpf_lab.inside import listing, placed, walk
+from ebpf_lab.inside.flow import basic_blocks
+from ebpf_lab.inside.known import Known, known
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.names import Symbols
-from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.inside.parts import Part, Shown, grouped, measures
+from ebpf_lab.inside.placed import PlacedNative
+from ebpf_lab.inside.program import Function, ProgramCode
+from ebpf_lab.inside.view import Inside
+from ebpf_lab.plots import colours
 from ebpf_lab.source.spec import ProgramSpec
+from ebpf_lab.stats import Stats
 
 _JIT_ENABLE = Path("/proc/sys/net/core/bpf_jit_enable")
 _NOBODY = 2
@@ -92,6 +99,96 @@ def jited(codes: Sequence[ProgramCode], kernel: Kernel | None = None) -> Listing
     if any(each.hidden for each in compiled):
         raise kernel.hidden("see the native code of a loaded program")
     return listing.of_native(compiled, kernel.symbols, kernel.machine)
+
+
+def inside(
+    codes: Sequence[ProgramCode],
+    spec: ProgramSpec,
+    stats: Stats,
+    logs: Mapping[str, str] | LabError,
+    kernel: Kernel | None = None,
+) -> Inside:
+    """All of these programs, beside each other; the running kernel's unless told.
+
+    Parameters
+    ----------
+    codes : sequence of ProgramCode
+    spec : ProgramSpec
+        Their text.
+    stats : Stats
+        How often they ran.
+    logs : mapping or LabError
+        What the verifier said of each, or why that is not known.
+    kernel : Kernel, optional
+
+    Raises
+    ------
+    MissingPrivilege
+        The kernel keeps their code to itself.
+    """
+    kernel = kernel or Kernel.running()
+    if any(not each.bytecode for each in codes):
+        raise kernel.hidden("see the bytecode of a loaded program")
+    notes = [f"without the verifier's states: {logs}"] if isinstance(logs, LabError) else []
+    probes = {program.function: str(program.probe) for program in spec.programs}
+    programs = []
+    for code in codes:
+        natives, missing = _natives(code, kernel)
+        notes += [missing] if missing and missing not in notes else []
+        parts = []
+        for at, (function, instructions) in enumerate(
+            placed.bytecode_of(code, kernel.symbols, kernel.call_base())
+        ):
+            native = natives[at][1] if at < len(natives) else []
+            groups = grouped(instructions, native)
+            parts.append(Part(function, groups, basic_blocks([each.instruction for each in instructions])))
+        log = "" if isinstance(logs, LabError) else logs.get(code.name, "")
+        running = [(each.instruction.number, each.text) for part in parts for each in part.instructions]
+        found = known(log, (CELL,), running) if log else None
+        groups = [group for part in parts for group in part.groups]
+        facts = (probes.get(code.name, ""), *_runs(stats, code.name), *_size(parts, found))
+        programs.append(
+            Shown(code.name, tuple(filter(None, facts)), tuple(parts), found, measures(groups, found))
+        )
+    return Inside(tuple(programs), spec.text, tuple(notes), colours.css())
+
+
+def _natives(code: ProgramCode, kernel: Kernel) -> tuple[list[tuple[Function, list[PlacedNative]]], str]:
+    """A program's native code, or why there is none."""
+    error: LabError
+    if not code.native_size:
+        error = kernel.uncompiled()
+    elif code.hidden:
+        error = kernel.hidden("see the native code of a loaded program")
+    else:
+        try:
+            return placed.native_of(code, kernel.symbols, kernel.machine), ""
+        except MissingFeature as missing:
+            error = missing
+    return [], f"without native code: {error}"
+
+
+def _runs(stats: Stats, name: str) -> Iterator[str]:
+    program = stats.programs.get(name)
+    if program is None:
+        return
+    if program.runs is None:
+        yield f"runs not counted ({stats.why})"
+        return
+    yield f"{program.runs:,} run{'' if program.runs == 1 else 's'}"
+    if program.ns_per_run is not None:
+        yield f"{program.ns_per_run:,.0f} ns each"
+
+
+def _size(parts: Sequence[Part], found: Known | None) -> Iterator[str]:
+    yield f"{sum(len(part.instructions) for part in parts):,} instructions"
+    natives = sum(len(group.native) for part in parts for group in part.groups)
+    if natives:
+        yield f"{natives:,} native ones"
+    if found is not None:
+        ways = f"{found.paths:,} path{'' if found.paths == 1 else 's'}"
+        last = "" if found.whole else "the last "
+        yield f"{last}{found.steps:,} steps of the verifier on {ways}"
 
 
 def verifier_logs(spec: ProgramSpec, level: int) -> dict[str, str]:

@@ -26,6 +26,7 @@ from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, Mark, UsageProblem
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.inside.view import Inside
 from ebpf_lab.plots.accessor import Plots
 from ebpf_lab.recordings import course
 from ebpf_lab.recordings.model import Asked
@@ -380,6 +381,37 @@ class Trace:
         except LabError as error:
             error.source = self.spec.text
             raise
+
+    def inside(self, states: bool = True) -> Inside:
+        """What the programs became, linked: the C, its bytecode and native code, and the flow through it.
+
+        Parameters
+        ----------
+        states : bool
+            Also what the verifier knew at each instruction.  For that the text is compiled and loaded once
+            more, as by :meth:`verifier_log`; where this fails, the view is there without, and says why.
+
+        Returns
+        -------
+        Inside
+            A notebook shows it with what belongs together marked under the mouse, a terminal as text;
+            ``save`` writes it into a file.
+
+        Raises
+        ------
+        UsageProblem
+            The trace was not started.
+        MissingPrivilege
+            The kernel keeps the code to itself.
+        """
+        codes = self._loaded_codes()
+        logs: Mapping[str, str] | LabError = {}
+        if states:
+            try:
+                logs = self._verifier_logs(2)
+            except LabError as error:
+                logs = error
+        return inspection.inside(codes, self.spec, self.stats, logs, self._kernel)
 
     def _verifier_logs(self, level: int) -> Mapping[str, str]:
         return inspection.verifier_logs(self.spec, level)

@@ -15,6 +15,8 @@ SIZE = 8
 
 # Who a call means, and what a wide load loads, by the source register.
 TO_HELPER, TO_FUNCTION, TO_KERNEL_FUNCTION = 0, 1, 2
+TAIL_CALL = 12
+"""The helper that goes to another program."""
 NUMBER, MAP, MAP_VALUE, KERNEL_VARIABLE, FUNCTION = 0, 1, 2, 3, 4
 
 _LD, _LDX, _ST, _STX, _ALU, _JMP, _JMP32, _ALU64 = range(8)
@@ -88,6 +90,16 @@ class Instruction:
     def is_jump(self) -> bool:
         """It goes, or may go, elsewhere than to the next instruction."""
         return self.target is not None and not self.is_call and not self.is_wide
+
+    @property
+    def is_conditional(self) -> bool:
+        """It is a jump that may also go on to the next instruction."""
+        return self.is_jump and self.code not in (_GOTO, _GOTO_FAR)
+
+    @property
+    def ends(self) -> bool:
+        """It never goes on to the next instruction, nor to another that it names."""
+        return self.code in (_EXIT, _GOTO_REGISTER)
 
 
 def decode(code: bytes) -> Iterator[Instruction]:

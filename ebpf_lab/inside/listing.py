@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ebpf_lab.frame.hexint import HexArray
-from ebpf_lab.inside import bytecode, native, page
-from ebpf_lab.inside.names import Names, Symbols
+from ebpf_lab.inside import page, placed
+from ebpf_lab.inside.names import Symbols
 from ebpf_lab.inside.page import Block, Row, Section
 from ebpf_lab.inside.program import Function, ProgramCode, SourceLine
-
-_JUMP = re.compile(r"pc[+-]\d+$")
-_NOWHERE = SourceLine(0, "", 0, 0, "")
 
 
 class Listing(pd.DataFrame):
@@ -82,31 +76,19 @@ def of_bytecode(codes: Iterable[ProgramCode], symbols: Symbols, call_base: int) 
     """
     rows, sections = Rows(), []
     for code in codes:
-        instructions = list(bytecode.decode(code.bytecode))
-        names = Names(code, symbols, call_base)
-        starts = [each.start for each in code.functions]
-        lines = [each.instruction for each in code.lines]
-        labels = _labels((each.target for each in instructions if each.is_jump), starts)
-        for at, function in enumerate(code.functions):
-            end = starts[at + 1] if at + 1 < len(starts) else len(code.bytecode) // bytecode.SIZE
+        for function, instructions in placed.bytecode_of(code, symbols, call_base):
             section = _Section(function, code)
             for each in instructions:
-                if not function.start <= each.number < end:
-                    continue
-                written = names.text(each)
-                if each.is_jump and each.target in labels:
-                    written = _JUMP.sub(labels[each.target], written)
-                line, label = _covering(code.lines, lines, each.number), labels.get(each.number, "")
                 rows.add(
                     program=code.name,
                     function=function.name,
-                    instruction=each.number,
-                    label=label,
-                    code=written,
-                    bytes=each.raw.hex(" "),
-                    **_place(line),
+                    instruction=each.instruction.number,
+                    label=each.label,
+                    code=each.text,
+                    bytes=each.instruction.raw.hex(" "),
+                    **_place(each.line),
                 )
-                section.add(line, Row(str(each.number), label, written))
+                section.add(each.line, Row(str(each.instruction.number), each.label, each.text))
             sections.append(section.made("instruction"))
     return Listing.made(rows, sections)
 
@@ -124,69 +106,26 @@ def of_native(codes: Iterable[ProgramCode], symbols: Symbols, machine: str) -> L
     """
     rows, sections = Rows(), []
     for code in codes:
-        own = {
-            each.address: function.name for each, function in zip(code.native, code.functions, strict=False)
-        }
-        ordered = sorted(zip(code.native_lines, code.lines, strict=False), key=lambda pair: pair[0])
-        lines = [address for address, _ in ordered]
-        for made, function in zip(code.native, code.functions, strict=False):
+        sizes = {each.start: len(made.code) for each, made in zip(code.functions, code.native, strict=False)}
+        for function, instructions in placed.native_of(code, symbols, machine):
             section = _Section(function, code)
-            instructions = list(native.decode(made.code, made.address, machine))
-            inside = range(made.address, made.address + len(made.code))
-            labels = _labels(
-                (each.target for each in instructions if not each.is_call and each.target in inside), ()
-            )
             for each in instructions:
-                written = _named(each, labels, own, symbols)
-                line = _covering([place for _, place in ordered], lines, each.address)
-                label = labels.get(each.address, "")
-                offset = each.address - made.address
                 rows.add(
                     program=code.name,
                     function=function.name,
-                    address=each.address,
-                    offset=offset,
-                    label=label,
-                    code=written,
-                    bytes=each.raw.hex(" "),
-                    **_place(line),
+                    address=each.instruction.address,
+                    offset=each.offset,
+                    label=each.label,
+                    code=each.text,
+                    bytes=each.instruction.raw.hex(" "),
+                    **_place(each.line),
                 )
-                section.add(line, Row(f"{offset:x}", label, written))
-            sections.append(section.made("instruction", f"{len(made.code):,} bytes"))
+                section.add(each.line, Row(f"{each.offset:x}", each.label, each.text))
+            sections.append(section.made("instruction", f"{sizes[function.start]:,} bytes"))
     listing = Listing.made(rows, sections)
     if "address" in listing:
         listing["address"] = HexArray(np.array(rows.columns["address"], np.uint64))
     return listing
-
-
-def _named(
-    instruction: native.NativeInstruction, labels: dict[int, str], own: dict[int, str], symbols: Symbols
-) -> str:
-    target = instruction.target
-    if target is None:
-        return instruction.text
-    name = labels.get(target, "") if not instruction.is_call else ""
-    name = name or own.get(target, "") or symbols(target)
-    if not name:
-        return instruction.text
-    written = f"{target:#x}"
-    if written in instruction.text:
-        return re.sub(rf"#?{written}\b", lambda _: name, instruction.text)
-    return f"{instruction.text} ({name})"  # through a register
-
-
-def _labels(targets: Iterable[int | None], starts: Sequence[int]) -> dict[int, str]:
-    """Names of the places that are jumped to, counted in each function anew."""
-    labels: dict[int, str] = {}
-    places = sorted({target for target in targets if target is not None})
-    for _, group in itertools.groupby(places, lambda place: bisect.bisect_right(starts, place)):
-        labels |= {place: f"L{number}" for number, place in enumerate(group, 1)}
-    return labels
-
-
-def _covering(lines: Sequence[SourceLine], starts: Sequence[int], at: int) -> SourceLine:
-    place = bisect.bisect_right(starts, at) - 1
-    return lines[place] if place >= 0 else _NOWHERE
 
 
 def _place(line: SourceLine) -> dict[str, object]:

@@ -14,8 +14,6 @@ Symbols = Callable[[int], str]
 HIDDEN = "(hidden)"
 """What stands for an address that the kernel does not show to this process."""
 
-_TAIL_CALL = 12
-
 
 class Names:
     """Writes the instructions of a program.
@@ -41,7 +39,7 @@ class Names:
     def _call(self, instruction: Instruction) -> str:
         if instruction.source == bytecode.TO_FUNCTION:
             return self._function(instruction)
-        if instruction.value == _TAIL_CALL:
+        if instruction.value == bytecode.TAIL_CALL:
             return "bpf_tail_call"
         if not instruction.value or not self._call_base:
             return HIDDEN

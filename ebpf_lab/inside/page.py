@@ -22,7 +22,10 @@ _PRE = (
     "margin:0.2em 0 0.8em;padding:0;overflow-x:auto;white-space:pre;line-height:1.35;"
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);background:none"
 )
-_HUES = (210, 35, 140, 280, 0, 180, 60, 320)
+_TINTS = (
+    *("25,127,230", "230,144,25", "25,230,94", "162,25,230"),
+    *("230,25,25", "25,229,230", "229,230,25", "230,25,161"),
+)
 _FAINT = "opacity:0.55"
 _LABEL = "font-weight:bold"
 _HEAD = "display:block;padding:0.5em 0 0.1em;font-style:italic;opacity:0.75"
@@ -70,6 +73,11 @@ class _Widths:
     code: int
 
 
+def tint(line: int) -> str:
+    """The colour laid over what comes from a line, "" for none."""
+    return f"rgba({_TINTS[line % len(_TINTS)]},0.12)" if line else ""
+
+
 def html(sections: Sequence[Section]) -> str:
     """The listing as HTML."""
     shown = sum(len(block.rows) for section in sections for block in section.blocks)
@@ -97,7 +105,7 @@ def _block(block: Block, widths: _Widths) -> str:
     # A tint needs a block of its own; without styles the line breaks in it are what is left.
     style = "display:block;min-width:max-content;padding:0 0.4em"
     if block.line:
-        style += f";background:hsla({_HUES[block.line % len(_HUES)]},80%,50%,0.10)"
+        style += f";background:{tint(block.line)}"
     head = f"<span style='{_HEAD}'>{escape(block.head)}\n</span>" if block.head else ""
     rows = "".join(_row(row, margin, source, widths) for row, margin, source in _beside(block, widths))
     return f"{head}<span style='{style}'>{rows}</span>"

@@ -22,11 +22,22 @@ _PROCESSED = re.compile(r"^processed (\d+) insns", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class Moment:
     """A step, and what is known after it.
 
-    ``head`` says how the walk came to its path, where that begins; ``state`` is what was printed, ``changed``
-    what of that is new.
+    Attributes
+    ----------
+    step : Step
+    path : int
+        Counts the ways that were followed to their end, from 1.
+    head : str
+        How the walk came to its path, where that begins.
+    state : str
+        What was printed.
+    registers : mapping
+        All that was known.
+    changed : str
+        What of that is new.
     """
 
     step: Step
@@ -56,7 +67,7 @@ def of_logs(logs: Mapping[str, str], source: str, files: Collection[str]) -> Lis
         blocks: list[Block] = []
         last: tuple[int, int, str] | None = None
         paths = 1
-        for number, each in enumerate(_moments(found)):
+        for number, each in enumerate(moments(found)):
             step, comment = each.step, each.step.comment
             line = comment.line if comment is not None else 0
             text = lines[line - 1] if 0 < line <= len(lines) else comment.text if comment is not None else ""
@@ -98,7 +109,8 @@ def _summary(found: Log, log: str, paths: int) -> str:
     return ", ".join(parts)
 
 
-def _moments(found: Log) -> Iterator[_Moment]:
+def moments(found: Log) -> Iterator[Moment]:
+    """The steps of a walk, with what is known of the registers after each."""
     arrivals = {jump.step: jump.origin for jump in found.jumps if not jump.ended}
     frames: dict[int, dict[str, str]] = {}
     current, path = 0, 1
@@ -125,7 +137,7 @@ def _moments(found: Log) -> Iterator[_Moment]:
             state = " ".join(f"{state} {behind}".split())
         known = dict(frames.get(current, {}))
         changed = " ".join(f"{name}={value}" for name, value in known.items() if before.get(name) != value)
-        yield _Moment(step, path, head, state, known, changed)
+        yield Moment(step, path, head, state, known, changed)
 
 
 def _apply(state: str, frames: dict[int, dict[str, str]], current: int) -> int:

@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from ebpf_lab import session, warned
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.host import doctor, features, listing
+from ebpf_lab.inside.view import Inside
 from ebpf_lab.notebook import completion, error_html, places, reference
 from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.reference import kernel
@@ -49,6 +50,7 @@ class BpfMagics(Magics):
             "show": self._show,
             "explain": self._explain,
             "help": self._help,
+            "inside": self._inside,
         }
         completion.register(shell, self._verbs, self._registry.names)
 
@@ -95,7 +97,7 @@ class BpfMagics(Magics):
     @no_var_expand
     @line_magic("bpf")  # type: ignore[arg-type]  # IPython declares named magics as taking no function
     def bpf_line(self, line: str) -> object:
-        """Look after traces: status, stop [NAME], probes PATTERN, doctor, show NAME, explain, help NAME."""
+        """Look after traces: status, stop, inside, probes PATTERN, doctor, show NAME, explain, help NAME."""
         try:
             verb, *arguments = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -104,7 +106,7 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 f"%bpf {verb}: there is no such verb",
                 hint=did_you_mean(verb, self._verbs)
-                or "status, stop [NAME], probes PATTERN, doctor, show SNIPPET, explain or help NAME",
+                or "status, stop or inside [NAME], probes PATTERN, doctor, show SNIPPET, explain, help NAME",
             )
         return self._verbs[verb](arguments)
 
@@ -189,6 +191,21 @@ class BpfMagics(Magics):
                 or "it knows helpers, macros, flags, types of maps and programs, probes, kernel types",
             )
         self.shell.display_pub.publish({"text/plain": found.plain(), "text/html": found.html()})
+
+    def _inside(self, arguments: list[str]) -> Inside:
+        name = arguments.pop(0) if arguments else ""
+        _no_more("inside", arguments)
+        found = self.shell.user_ns.get(name or _LAST)
+        if isinstance(found, session.Trace):
+            return found.inside()
+        if not name:
+            raise UsageProblem("%bpf inside: nothing was traced yet", hint="run a %%bpf cell first")
+        traces = [each for each, value in self.shell.user_ns.items() if isinstance(value, session.Trace)]
+        raise UsageProblem(
+            f"%bpf inside {name}: there is no trace of this name",
+            why="-o names the frame, unless the trace runs in the background" if found is not None else "",
+            hint=did_you_mean(name, traces) or "%bpf inside is about the trace that ran last",
+        )
 
     def _show(self, arguments: list[str]) -> None:
         if len(arguments) != 1:

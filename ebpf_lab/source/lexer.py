@@ -186,6 +186,21 @@ def scan(text: str, defined: Collection[str] = ()) -> Scan:
     return found
 
 
+def pieces(text: str) -> Iterator[tuple[str, str]]:
+    """A whole text, piece by piece: of a token's kind, "space", "newline", "comment" or "directive"."""
+    fresh = True
+    for match in _TOKEN.finditer(text):
+        kind, piece = str(match.lastgroup), match.group()
+        if kind == "directive" and not fresh:
+            # Only the # itself: what follows it here are tokens.
+            yield "punctuation", "#"
+            yield from pieces(piece[1:])
+            continue
+        if kind not in ("space", "comment"):
+            fresh = kind == "newline"
+        yield kind, piece
+
+
 def macros_using(macros: Mapping[str, Macro], names: Collection[str]) -> frozenset[str]:
     """The macros whose expansion has one of ``names`` in it, be it through other macros."""
     words = {name: set(_WORD.findall(macro.body)) for name, macro in macros.items()}

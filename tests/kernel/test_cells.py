@@ -212,7 +212,7 @@ def test_programs_that_a_shell_starts(shell: InteractiveShell) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("%bpf ", ["doctor", "explain", "help", "probes", "show", "status", "stop"]),
+        ("%bpf ", ["doctor", "explain", "help", "inside", "probes", "show", "status", "stop"]),
         ("%bpf st", ["status", "stop"]),
         ("x = 1\n%bpf sh", ["show"]),
         ("%bpf show exec_r", ["exec_ring", "exec_ring.bcc", "exec_ring.libbpf"]),
@@ -308,6 +308,21 @@ def test_help_on_what_nobody_knows(shell: InteractiveShell, capsys: pytest.Captu
     assert "bpf_get_stackid?" in caught.value.hint
     shell.run_line_magic("bpf", "help")
     assert "--attach FN=PROBE" in capsys.readouterr().out
+
+
+def test_inside_of_the_trace_that_ran_last_or_of_one_that_runs(shell: InteractiveShell, text: str) -> None:
+    with pytest.raises(ebpf_lab.UsageProblem, match="nothing was traced yet"):
+        shell.run_line_magic("bpf", "inside")
+    _cell(shell, "-o frame -- true", text)
+    last = shell.run_line_magic("bpf", "inside")
+    assert len(last.programs) == 1
+    _cell(shell, "-o running --bg", text)
+    assert "call bpf_ringbuf_reserve" in repr(shell.run_line_magic("bpf", "inside running"))
+    with pytest.raises(ebpf_lab.UsageProblem) as caught:
+        shell.run_line_magic("bpf", "inside frame")
+    assert "in the background" in caught.value.why
+    with pytest.raises(ebpf_lab.UsageProblem, match="inside runing"):
+        shell.run_line_magic("bpf", "inside runing")
 
 
 def test_tab_elsewhere_is_as_ever(shell: InteractiveShell) -> None:

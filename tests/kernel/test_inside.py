@@ -28,6 +28,7 @@ from ebpf_lab.readers.program_code import object_id
 from ebpf_lab.source import snippets
 from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.snippets import Snippet
+from ebpf_lab.stats import Stats
 
 _DUMPED = re.compile(r" *(\d+): \([0-9a-f]{2}\) (.*)\n +([0-9a-f ]+)")
 _MAP = re.compile(r"map\[id:(\d+)\](?:\[0\])?")
@@ -288,3 +289,53 @@ def test_a_log_that_does_not_fit_into_bccs_buffer_either(monkeypatch: pytest.Mon
     monkeypatch.setattr(BccProcess, "load", lambda *arguments: full)
     with pytest.raises(ebpf_lab.UsageProblem, match="longer than 64 MiB"):
         ebpf_lab.trace(seek_stream("bcc", "ringbuf")).verifier_log()
+
+
+@each_backend
+def test_the_inside_view_has_all_of_a_program(backend: str, tmp_path: Path) -> None:
+    trace = ebpf_lab.trace(seek_stream(backend, "ringbuf"))
+    with pytest.raises(ebpf_lab.UsageProblem, match="no results"):
+        trace.inside()
+    with trace:
+        pass
+    view, listing, walk = trace.inside(), trace.disassembly(), trace.verifier_log()
+    assert view.notes == ()
+    (program,) = view.programs
+    made = [each for part in program.parts for each in part.instructions]
+    assert [each.text for each in made] == list(listing.code)
+    natives = [each for group in program.groups for each in group.native]
+    assert [each.text for each in natives] == list(trace.jited().code)
+    blocks = [each for part in program.parts for block in part.blocks for each in block.instructions]
+    assert [each.number for each in blocks] == list(listing.instruction)
+    # All that the verifier saw became something that runs.
+    steps = program.measures[0]
+    assert steps.total == program.known.steps == len(walk)
+    assert set(listing.line[listing.file == ""].dropna()) <= {line for _, line in steps.of}
+    (reserved,) = (each for each in made if each.text == "call bpf_ringbuf_reserve")
+    told = program.known.origins[reserved.instruction.number].told
+    assert re.search(r"^\* R0=ringbuf_mem_or_null|^\* R0=\w*mem_or_null", told, re.MULTILINE)
+    shown = view._repr_html_()
+    assert all(f"data-i='{each.number}'" in shown for each in blocks)
+    assert view.save(tmp_path / "view.html").read_text("utf-8").count("<svg") == len(program.parts)
+
+
+@LIBBPF
+def test_the_inside_view_of_functions_that_are_called() -> None:
+    with loaded(SUBPROGRAM) as programs:
+        found = codes(programs)
+    view = inspection.inside(found, analyse(SUBPROGRAM), Stats(), {})
+    (program,) = view.programs
+    assert program.parts[0].function.name == "produce"
+    assert {part.function.name for part in program.parts} == {"produce", "turned", "one_more"}
+    for part in program.parts:
+        assert all(edge.to < len(part.blocks) for block in part.blocks for edge in block.edges)
+        assert part.groups[0].native
+    assert "called by produce" in repr(view)
+
+
+@LIBBPF
+def test_the_inside_view_without_the_verifiers_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libbpf_object, "LONG_LOG_SIZE", 1000)
+    with ebpf_lab.trace(seek_stream("libbpf", "ringbuf")) as trace:
+        assert "longer than 64 MiB" in trace.inside().notes[0]
+        assert trace.inside(states=False).notes == ()
