@@ -72,6 +72,8 @@ class Exercise:
         Whether events of other processes are left out, whatever the learner's cell says.
     needs : tuple of str
         Features of the kernel (:mod:`ebpf_lab.host.features`) without which it cannot be done.
+    about_losses : bool
+        Whether lost events are what it judges; otherwise they make an attempt inconclusive.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Exercise:
     program: str = ""
     only: bool = True
     needs: tuple[str, ...] = ()
+    about_losses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
