@@ -190,14 +190,45 @@ def signature(function: str) -> str:
     number = btf.find(Kind.FUNC, function) if btf is not None else None
     if btf is None or number is None:
         return ""
-    prototype = btf.type(btf.type(number).size_or_type)
-    words = iter(btf.words(prototype.id, 12, 2 * prototype.vlen))
-    takes = [
+    takes = ", ".join(parameters(function)) or "void"
+    return f"{declared(function, result(function))}({takes})"
+
+
+def result(function: str) -> TypeName:
+    """What a function of the kernel's returns; "void" where BTF does not know it."""
+    btf = _btf()
+    prototype = _prototype(function)
+    return (
+        TypeName("void") if btf is None or not prototype else typename(btf, btf.type(prototype).size_or_type)
+    )
+
+
+@lru_cache(maxsize=64)
+def parameters(function: str) -> tuple[str, ...]:
+    """Declarations of the parameters of a function of the kernel's, or of the typed tracepoint called so."""
+    btf = _btf()
+    prototype = _prototype(function)
+    if btf is None or not prototype:
+        return ()
+    words = iter(btf.words(prototype, 12, 2 * btf.type(prototype).vlen))
+    return tuple(
         # No name and no type: the three dots.
         declared(btf.string(name), typename(btf, made)) if name or made else "…"
         for name, made in zip(words, words, strict=True)
-    ]
-    return f"{declared(function, typename(btf, prototype.size_or_type))}({', '.join(takes) or 'void'})"
+    )
+
+
+def _prototype(function: str) -> int:
+    """The number of a function's prototype, 0 for none."""
+    btf = _btf()
+    number = btf.find(Kind.FUNC, function) if btf is not None else None
+    return btf.type(number).size_or_type if btf is not None and number is not None else 0
+
+
+def tracepoint_parameters(name: str) -> tuple[str, ...]:
+    """Declarations of what a tracepoint's programs are given where its arguments have types."""
+    # The function that calls a tracepoint's programs has the names, and a pointer of its own before them.
+    return parameters(f"__traceiter_{name}")[1:]
 
 
 def declared(name: str, made: TypeName) -> str:
@@ -235,7 +266,6 @@ def constant(name: str) -> tuple[str, int] | None:
     return btf.type(number).name, dict(btf.values(number))[name]
 
 
-@cache
 def _btf() -> Btf | None:
     try:
         return kernel()

@@ -13,9 +13,6 @@ from ebpf_lab.notebook.completion.cell import Cell
 class LabKernel(IPythonKernel):
     """Python with ``%%bpf`` ready; all but Shift-Tab comes from the extension, in any other kernel too."""
 
-    implementation = "ebpf_lab"
-    banner = "eBPF Lab: %%bpf runs a cell's C in the kernel."
-
     def do_inspect(  # type: ignore[override]  # may be one or a coroutine
         self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
     ) -> dict[str, Any]:

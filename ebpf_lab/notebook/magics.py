@@ -14,7 +14,7 @@ from ebpf_lab import session, warned
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.inside.view import Inside
-from ebpf_lab.notebook import completion, error_html, places, reference
+from ebpf_lab.notebook import completion, error_html, places, reference, tooltip
 from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.reference import kernel
 from ebpf_lab.notebook.registry import Background, Registry
@@ -183,7 +183,7 @@ class BpfMagics(Magics):
         if not name:
             print(options.usage())
             return
-        found = kernel.look_up(name)
+        found = tooltip.option(name) or kernel.look_up(name)
         if found is None:
             raise UsageProblem(
                 f"%bpf help {name}: the lab knows nothing of it",

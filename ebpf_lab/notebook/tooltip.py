@@ -98,12 +98,20 @@ def _string(cell: Cell, spot: Spot) -> Entry | None:
     return kernel.place(section) or reference.entry("SEC")
 
 
+def option(flag: str) -> Entry | None:
+    """An option of ``%%bpf``, None where there is none of this name."""
+    found = next((each for each in OPTIONS if each.flag == flag), None)
+    if found is None:
+        return None
+    return Entry(found.flag, "option", str(found), f"{found.help}{found.default}")
+
+
 def _option(line: str, cursor: int) -> Entry | None:
     for word in _OPTION_WORD.finditer(line):
         if word.start() <= cursor <= word.end():
-            found = next((each for each in OPTIONS if each.flag == word[0].partition("=")[0]), None)
+            found = option(word[0].partition("=")[0])
             if found is not None:
-                return Entry(found.flag, "option", str(found), f"{found.help}{found.default}")
+                return found
             if "=" in word[0]:
                 return kernel.place(word[0].partition("=")[2])
             return Entry("%%bpf", "cell magic", usage()) if word[0] == "%%bpf" else None

@@ -64,8 +64,14 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _forget() -> None:
     for each in (
-        *(kernel_names.members, kernel_names.signature, kernel_names.kfuncs, kernel_names.constants),
-        *(kernel_names._types, kernel_names._constants, kernel_names._btf),
+        *(
+            kernel_names.members,
+            kernel_names.parameters,
+            kernel_names.signature,
+            kernel_names.kfuncs,
+            kernel_names.constants,
+        ),
+        *(kernel_names._types, kernel_names._constants),
     ):
         each.cache_clear()
 
@@ -188,6 +194,18 @@ def test_places_maps_and_contexts(cell: str, names: list[str]) -> None:
 )
 def test_what_only_bcc_has(typed: str, names: list[str]) -> None:
     assert complete(BCC + typed, REST) == names
+
+
+@pytest.mark.parametrize(
+    ("head", "offered"),
+    [
+        ('SEC("fentry/bpf_my_kfunc")\nint BPF_PROG(f, ', ["struct task_struct *task"]),
+        ('SEC("kprobe/bpf_my_kfunc")\nint BPF_KPROBE(f, struct task_struct *task, ', ["u64 flags"]),
+        ('SEC("kretprobe/bpf_my_kfunc")\nint BPF_KRETPROBE(f, ', ["int result"]),
+    ],
+)
+def test_a_program_s_head_is_offered_the_arguments_there(head: str, offered: list[str]) -> None:
+    assert complete(f"%%bpf\n{head}") == offered
 
 
 def test_a_dialect_offers_its_own_macros_alone() -> None:

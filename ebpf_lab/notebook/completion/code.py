@@ -12,6 +12,7 @@ from ebpf_lab.notebook.completion.expressions import members_at
 from ebpf_lab.notebook.completion.found import Found, among, choose, offer
 from ebpf_lab.notebook.completion.place import Spot
 from ebpf_lab.source.maps import BCC_MAP_MACROS
+from ebpf_lab.source.probe import from_section
 from ebpf_lab.source.spec import Dialect
 from ebpf_lab.source.typename import TypeName
 
@@ -22,6 +23,7 @@ _READERS = {
     **dict.fromkeys(("BPF_CORE_READ_INTO", "BPF_CORE_READ_USER_INTO", "BPF_PROBE_READ_INTO"), 1),
     **dict.fromkeys(("BPF_CORE_READ_STR_INTO", "BPF_CORE_READ_USER_STR_INTO", "BPF_PROBE_READ_STR_INTO"), 1),
 }
+_HEADS = frozenset({"BPF_PROG", "BPF_KPROBE", "BPF_KRETPROBE"})
 _ATTRIBUTES = {"__uint": ("type", "max_entries", "key_size", "value_size", "map_flags", "pinning")}
 _TYPES = {"__type": ("key", "value"), "__array": ("values",)}
 _KINDS = {"union": "union", "enum": "enum"}
@@ -58,6 +60,9 @@ def _name(cell: Cell, spot: Spot) -> Found:
         return _type(cell, spot)
     if spot.behind == "&":
         return _addressed(cell, spot.word, inside, given)
+    declared = _parameters(inside, given, spot)
+    if declared is not None:
+        return declared
     special = _argument(inside, given, spot)
     return special if special is not None else names.complete(cell, spot.word, inside)
 
@@ -92,6 +97,25 @@ def _argument(inside: str, given: list[str], spot: Spot) -> Found | None:
         case "BTF_OFFSET" | "BTF_SIZE" if position == 0:
             return offer(spot.word, kernel_names.types(), "struct")
     return None
+
+
+def _parameters(inside: str, given: list[str], spot: Spot) -> Found | None:
+    """What a program's head may declare: the arguments of what it is attached to, with their types."""
+    if inside not in _HEADS or len(given) < 2 or given[-1]:
+        return None
+    texts = [token.text.strip('"') for token in spot.tokens if token.kind == "string"]
+    probe = from_section(texts[-1]) if texts else None
+    if probe is None:
+        return None
+    function = f"bpf_lsm_{probe.name}" if probe.kind == "lsm" else probe.name
+    known = kernel_names.parameters(function)
+    if probe.kind == "tp_btf":
+        known = kernel_names.tracepoint_parameters(probe.name)
+    elif inside == "BPF_KRETPROBE":
+        known = (kernel_names.declared("result", kernel_names.result(function)),) if known else ()
+    # In the order in which the kernel has them: the next one alone fits.
+    left = known[len(given) - 2 : len(given) - 1]
+    return choose(spot.word, (left, "argument")) if left else None
 
 
 def _members(begun: str, members: Mapping[str, TypeName]) -> Found:

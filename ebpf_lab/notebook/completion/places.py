@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from ebpf_lab.errors import LabError
@@ -57,7 +57,7 @@ def _behind(prefix: str, found: Found, begun: str) -> Found:
 def _named(kind: str, begun: str, separator: str) -> Found:
     if kind == "tracepoint":
         group, divided, _ = begun.partition(separator)
-        events = _tracepoints(kallsyms.modules())
+        events = tracepoints()
         if not divided:
             return choose(begun, ([f"{name}{separator}" for name in events], "category"))
         return offer(begun, Sorted(f"{group}{separator}{name}" for name in events.get(group, ())), kind)
@@ -65,7 +65,7 @@ def _named(kind: str, begun: str, separator: str) -> Found:
         binary, divided, _ = begun.partition(":")
         if not divided:
             return choose(begun, (_binaries(begun), "binary"))
-        return offer(begun, _markers(binary) if kind == "usdt" else _symbols(binary), kind)
+        return offer(begun, _inside(binary, _markers if kind == "usdt" else _symbols), kind)
     if kind == "profile":
         return choose(begun, (_RATES, "rate"))
     if kind == "xdp":
@@ -75,7 +75,7 @@ def _named(kind: str, begun: str, separator: str) -> Found:
 
 def libc() -> None:
     """Read the names of libc's functions."""
-    _symbols("libc")
+    _inside("libc", _symbols)
 
 
 def named(kind: str) -> Sorted:
@@ -90,16 +90,16 @@ def named(kind: str) -> Sorted:
 
 def tracepoints() -> dict[str, list[str]]:
     """Names of tracepoints by category; none where this process may not look."""
-    return _tracepoints(kallsyms.modules())
+    try:
+        return _tracepoints(kallsyms.modules())
+    except (LabError, OSError):
+        return {}
 
 
 # What is listed changes when a module comes or goes.
 @lru_cache(maxsize=1)
 def _tracepoints(_modules: frozenset[str]) -> dict[str, list[str]]:
-    try:
-        return tracefs.events()
-    except (LabError, OSError):
-        return {}
+    return tracefs.events()
 
 
 @lru_cache(maxsize=4)
@@ -135,19 +135,20 @@ def _library_names() -> list[str]:
     return sorted({soname.partition(".so")[0] for soname, _ in libraries.libraries()})
 
 
+def _inside(binary: str, names: Callable[[str], Sorted]) -> Sorted:
+    try:
+        return names(binary)
+    except (LabError, OSError):
+        return Sorted(())
+
+
 @lru_cache(maxsize=8)
 def _symbols(binary: str) -> Sorted:
-    try:
-        names = open_elf(libraries.find(binary)).function_names()
-    except (LabError, OSError):
-        names = []
+    names = open_elf(libraries.find(binary)).function_names()
     return Sorted(f"{binary}:{name.decode(errors='replace')}" for name in names)
 
 
 @lru_cache(maxsize=8)
 def _markers(binary: str) -> Sorted:
-    try:
-        sites = usdt.probes(libraries.find(binary))
-    except (LabError, OSError):
-        sites = []
+    sites = usdt.probes(libraries.find(binary))
     return Sorted(f"{binary}:{site.provider}:{site.name}" for site in sites)
