@@ -233,3 +233,7 @@ class ExerciseNotPassed(LabError):
 
 class VirtualMachineError(LabError):
     """The virtual machine could not be made, booted or kept running."""
+
+
+class HostFailed(LabError):
+    """A host of several did not do its part: its engine ended, did not answer or cannot be used."""

@@ -68,6 +68,8 @@ class Running:
         Called from the collector's thread when there are enough events, or when it failed.
     tape : Tape, optional
         What a recording needs is left there.
+    before_attaching : callable, optional
+        Called once everything is compiled and loaded, and nothing is attached.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Running:
         only: bool,
         on_end: Callable[[], None],
         tape: Tape | None = None,
+        before_attaching: Callable[[], None] = lambda: None,
     ) -> None:
         written = spec
         spec, places, self._left_out = placed(written)
@@ -103,6 +106,7 @@ class Running:
             opening.callback(self._loaded.close)
             _check_types(spec, self._loaded)
             fill_shapes(self._loaded.maps)
+            before_attaching()
             self._files = Files({}, "")
             self._launched = False
             self._counts = opening.enter_context(

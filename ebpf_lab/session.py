@@ -86,8 +86,20 @@ class Trace:
         self._warnings: Sequence[Mark] = ()
         self._kernel: inspection.Kernel | None = None
         self._began = 0.0
+        self._gate: Callable[[str], None] = lambda stage: None
 
     # Its life
+
+    def in_step(self, gate: Callable[[str], None]) -> None:
+        """Have it wait for others at two places, once it is started.
+
+        Parameters
+        ----------
+        gate : callable
+            Called, from a thread of the trace's own, with ``"loaded"`` before the programs are attached, and
+            with ``"attached"`` before the trace's time and its command begin.
+        """
+        self._gate = gate
 
     def start(self) -> Self:
         """Compile, load and attach, then start the command if there is one.
@@ -175,6 +187,7 @@ class Trace:
     def _supervise(self) -> None:
         try:
             with contextlib.closing(self._engine()) as running:
+                self._gate("attached")
                 self._began = time.monotonic()
                 self._running, self._codes, self._kernel = running, running.codes, running.kernel
                 self._warnings = running.warnings
@@ -212,6 +225,7 @@ class Trace:
             only=self._only,
             on_end=self._end.set,
             tape=self._tape,
+            before_attaching=lambda: self._gate("loaded"),
         )
 
     def _record(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from support import kernel_objects, needs, targets
 from support.skips import ExpectedSkips
 
-LEAK_CHECKED = {"kernel", "snippets"}
+LEAK_CHECKED = {"hosts", "kernel", "snippets"}
 """Directories whose tests load programs."""
 
 

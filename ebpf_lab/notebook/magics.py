@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from ebpf_lab import session, warned
-from ebpf_lab.errors import UsageProblem
+from ebpf_lab.errors import Mark, UsageProblem
 from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.inside.view import Inside
 from ebpf_lab.notebook import completion, error_html, places, reference, tooltip
@@ -24,6 +24,8 @@ from ebpf_lab.source.words import did_you_mean
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from ebpf_lab.notebook.hosts import HostCells
 
 _SHOWN_OUTPUT = 4000
 """Most characters of the command's output shown below a cell."""
@@ -42,6 +44,7 @@ class BpfMagics(Magics):
         self._registry = Registry()
         self._failures = Failures(shell)
         self.cells: dict[str, tuple[str, options.CellOptions]] = {}
+        self._hosts: HostCells | None = None
         self._verbs: dict[str, Callable[[list[str]], object]] = {
             "status": self._status,
             "stop": self._stop,
@@ -51,6 +54,7 @@ class BpfMagics(Magics):
             "explain": self._explain,
             "help": self._help,
             "inside": self._inside,
+            "hosts": lambda arguments: self._host_cells().table(arguments),
         }
         completion.register(shell, self._verbs, self._registry.names)
 
@@ -64,6 +68,8 @@ class BpfMagics(Magics):
             self.cells[cell_options.output] = cell, cell_options
         key = self._cell_key(cell)
         self._registry.replace(key, cell_options.output)
+        if cell_options.hosts:
+            return self._bind(cell_options.output, self._on_hosts(cell, cell_options))
         printed: list[bytes] = []
         made = session.prepare(
             cell,
@@ -85,19 +91,19 @@ class BpfMagics(Magics):
         self.shell.user_ns[_LAST] = made
         if cell_options.background:
             made.start()
-            self._warn(made)
+            self._warn(made.warnings, made.spec.text)
             self._registry.add(Background(key, cell_options.output, made))
             return self._bind(cell_options.output, made)
         made.run()
         _print_output(b"".join(printed))
         _print_header(made)
-        self._warn(made)
+        self._warn(made.warnings, made.spec.text)
         return self._bind(cell_options.output, made.frame)
 
     @no_var_expand
     @line_magic("bpf")  # type: ignore[arg-type]  # IPython declares named magics as taking no function
     def bpf_line(self, line: str) -> object:
-        """Look after traces: status, stop, inside, probes PATTERN, doctor, show NAME, explain, help NAME."""
+        """Look after traces, probes and hosts: status, stop, inside, probes PATTERN, doctor, help NAME…"""
         try:
             verb, *arguments = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -106,15 +112,31 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 f"%bpf {verb}: there is no such verb",
                 hint=did_you_mean(verb, self._verbs)
-                or "status, stop or inside [NAME], probes PATTERN, doctor, show SNIPPET, explain, help NAME",
+                or "status, stop or inside [NAME], probes PATTERN, doctor, show SNIPPET, explain, help NAME, hosts",
             )
         return self._verbs[verb](arguments)
 
-    def _warn(self, made: session.Trace) -> None:
-        if warnings := made.warnings:
-            page = error_html.warnings(warnings, made.spec.text, warned.title(warnings))
+    def _warn(self, warnings: Sequence[Mark], text: str) -> None:
+        if warnings:
+            page = error_html.warnings(warnings, text, warned.title(warnings))
             shown = {"text/html": page, "text/plain": warned.words(warnings)}
             self.shell.display_pub.publish(shown, places.of_warnings(warnings))
+
+    def _on_hosts(self, cell: str, given: options.CellOptions) -> pd.DataFrame:
+        from ebpf_lab.notebook import hosts
+
+        made = self.shell.user_ns[_LAST] = self._host_cells().prepare(cell, given)
+        hosts.run(made, _print_output)
+        self._warn(made.warnings, cell)
+        return made.frame
+
+    def _host_cells(self) -> HostCells:
+        # Only who asks for hosts pays for what reaches them.
+        from ebpf_lab.notebook.hosts import HostCells
+
+        if self._hosts is None:
+            self._hosts = HostCells()
+        return self._hosts
 
     def _bind(self, name: str, value: object) -> object:
         if not name:

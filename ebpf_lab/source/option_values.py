@@ -79,6 +79,19 @@ def pace(value: str) -> float:
     return factor
 
 
+def hosts(value: str) -> tuple[str, ...]:
+    """Names of hosts, with commas between them."""
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names):
+        raise Refused(value, "a name is missing between the commas", hint="for instance --on web1,web2")
+    if "all" in names and len(names) > 1:
+        raise Refused(value, "all hosts are meant already", hint="--on all")
+    for name in names:
+        if names.count(name) > 1:
+            raise Refused(value, f"{name} is named twice", hint="a host runs the cell once")
+    return names
+
+
 def probe(name: str, value: str) -> str:
     """Where to attach the function ``name``."""
     try:

@@ -43,6 +43,8 @@ class CellOptions:
         File that keeps the trace, file whose trace is shown; "" for none.
     pace : float or None
         How many times as fast as it was a recording runs.
+    hosts : tuple of str
+        The hosts to run it on, ``("all",)`` for all that there are; empty for this one alone.
     command : tuple of str or None
         Program and arguments.
     """
@@ -60,6 +62,7 @@ class CellOptions:
     record: str = ""
     replay: str = ""
     pace: float | None = None
+    hosts: tuple[str, ...] = ()
     command: tuple[str, ...] | None = None
 
 
@@ -119,8 +122,23 @@ OPTIONS = (
     Option("--record", "record", "FILE", "keep the trace in FILE, to be replayed on any machine", value.file),
     Option("--replay", "replay", "FILE", "show the trace in FILE, which must be this program's", value.file),
     Option("--pace", "pace", "FACTOR", "replay so many times as fast as it was, not at once", value.pace),
+    Option(
+        "--on",
+        "hosts",
+        "HOSTS",
+        "run it on hosts at once: web1,web2 or all (%bpf hosts lists them)",
+        value.hosts,
+        cell_only=True,
+    ),
 )
 """Every option of the cell."""
+
+_NOT_ON_HOSTS = {
+    "background": ("--bg", "with hosts, the cell waits until the trace has ended on all of them"),
+    "record": ("--record", "a recording is of one kernel"),
+    "replay": ("--replay", "a recording is replayed here"),
+}
+"""What a cell that runs on hosts cannot have, and why."""
 
 
 def usage() -> str:
@@ -303,3 +321,7 @@ def _check(words: Sequence[Word], chosen: dict[str, Any]) -> None:
             raise Refused(
                 flags["--bg"], what, hint="leave out one of them; %bpf stop ends a background trace"
             )
+    for name, (flag, why) in _NOT_ON_HOSTS.items():
+        if "hosts" in chosen and name in chosen:
+            what = f"{flag} and --on do not go together: {why}"
+            raise Refused(_word(words, flag), what, hint="leave out one of them")
