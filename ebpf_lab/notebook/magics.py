@@ -112,7 +112,8 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 f"%bpf {verb}: there is no such verb",
                 hint=did_you_mean(verb, self._verbs)
-                or "status, stop or inside [NAME], probes PATTERN, doctor, show SNIPPET, explain, help NAME, hosts",
+                or "status, stop or inside [NAME], probes PATTERN, doctor, show SNIPPET, explain, help NAME"
+                " or hosts",
             )
         return self._verbs[verb](arguments)
 
