@@ -368,8 +368,8 @@ class Results:
             for each in self.streams
             if each.stream.why
         ]
-        facts.append(Fact(self.spec.dialect.value))
-        facts.append(Fact(", ".join(str(program.probe) for program in self.spec.programs)))
+        facts.append(Fact(self.spec.dialect.value, minor=True))
+        facts.append(Fact(", ".join(str(program.probe) for program in self.spec.programs), minor=True))
         facts += (
             [Fact(f"without {', '.join(map(str, self.account.left_out))}")] if self.account.left_out else []
         )

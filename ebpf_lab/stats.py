@@ -8,10 +8,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A part of a trace's header line, and whether it says that something is missing or went wrong."""
+    """A part of a trace's header line.
+
+    Attributes
+    ----------
+    text : str
+    bad : bool
+        It says that something is missing or went wrong.
+    minor : bool
+        The reader knows it: the backend, and the probes that the text names.
+    """
 
     text: str
     bad: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ebpf_lab.frame.clock import TimeRole, time_role
 from ebpf_lab.frame.hexint import HexDtype
@@ -49,11 +50,18 @@ def span(nanoseconds: float) -> str:
     >>> [span(each) for each in (0, 999, 1024, 131071, 2.5e9)]
     ['0 ns', '999 ns', '1.02 µs', '131 µs', '2.5 s']
     """
-    for unit, name in _UNITS:
-        if abs(nanoseconds) >= unit * 0.9995 or name == "ns":
-            value = float(f"{nanoseconds / unit:.3g}")
-            return f"{value:g} {name}" if abs(value) < 1000 else f"{value:,.0f} {name}"
-    raise AssertionError
+    rounded = float(three_digits(np.array([nanoseconds]))[0])
+    unit, name = next(each for each in _UNITS if abs(rounded) >= each[0] or each[0] == 1)
+    value = rounded / unit
+    return f"{value:.3g} {name}" if abs(value) < 1000 else f"{value:,.0f} {name}"
+
+
+def three_digits(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Nanoseconds, rounded as :func:`span` shows them."""
+    sizes = np.maximum(np.abs(values.astype(np.float64)), 1)
+    step = 10.0 ** np.maximum(np.floor(np.log10(sizes)) - 2, 0)
+    rounded: NDArray[np.float64] = np.round(values / step) * step
+    return rounded
 
 
 def is_duration(column: pd.Series[Any]) -> bool:

@@ -18,6 +18,7 @@ from ebpf_lab.notebook import completion, error_html, places, reference, tooltip
 from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.reference import kernel
 from ebpf_lab.notebook.registry import Background, Registry
+from ebpf_lab.notebook.view.shown import LAST, Shown, Viewer
 from ebpf_lab.recordings import course
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.words import did_you_mean
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _SHOWN_OUTPUT = 4000
 """Most characters of the command's output shown below a cell."""
-_LAST = "_bpf"
-"""Variable that holds the last trace, as ``_`` holds the last result."""
 
 
 @magics_class
@@ -43,6 +42,7 @@ class BpfMagics(Magics):
         super().__init__(shell)
         self._registry = Registry()
         self._failures = Failures(shell)
+        self._viewer = Viewer(shell)
         self.cells: dict[str, tuple[str, options.CellOptions]] = {}
         self._hosts: HostCells | None = None
         self._verbs: dict[str, Callable[[list[str]], object]] = {
@@ -88,7 +88,7 @@ class BpfMagics(Magics):
             pace=cell_options.pace,
             hold=cell_options.background,
         )
-        self.shell.user_ns[_LAST] = made
+        self.shell.user_ns[LAST] = made
         if cell_options.background:
             made.start()
             self._warn(made.warnings, made.spec.text)
@@ -96,8 +96,10 @@ class BpfMagics(Magics):
             return self._bind(cell_options.output, made)
         made.run()
         _print_output(b"".join(printed))
-        _print_header(made)
         self._warn(made.warnings, made.spec.text)
+        if not cell_options.output:
+            return self._viewer.result(made)
+        self._viewer.header(made)
         return self._bind(cell_options.output, made.frame)
 
     @no_var_expand
@@ -126,7 +128,7 @@ class BpfMagics(Magics):
     def _on_hosts(self, cell: str, given: options.CellOptions) -> pd.DataFrame:
         from ebpf_lab.notebook import hosts
 
-        made = self.shell.user_ns[_LAST] = self._host_cells().prepare(cell, given)
+        made = self.shell.user_ns[LAST] = self._host_cells().prepare(cell, given)
         hosts.run(made, _print_output)
         self._warn(made.warnings, cell)
         return made.frame
@@ -180,8 +182,8 @@ class BpfMagics(Magics):
             entry.trace.end()
         for entry in stopped:
             entry.trace.stop()
-            _print_header(entry.trace)
-        return stopped[0].trace.frame if len(stopped) == 1 else None
+            self._viewer.header(entry.trace)
+        return Shown.of(stopped[0].trace.results(), headed=False) if len(stopped) == 1 else None
 
     def _probes(self, arguments: list[str]) -> pd.DataFrame:
         if len(arguments) != 1:
@@ -218,7 +220,7 @@ class BpfMagics(Magics):
     def _inside(self, arguments: list[str]) -> Inside:
         name = arguments.pop(0) if arguments else ""
         _no_more("inside", arguments)
-        found = self.shell.user_ns.get(name or _LAST)
+        found = self.shell.user_ns.get(name or LAST)
         if isinstance(found, session.Trace):
             return found.inside()
         if not name:
@@ -257,10 +259,3 @@ def _print_output(printed: bytes) -> None:
         print(text[:_SHOWN_OUTPUT] + f"\n… ({len(text) - _SHOWN_OUTPUT:,} more characters)")
     elif text:
         print(text, end="" if text.endswith("\n") else "\n")
-
-
-def _print_header(trace: session.Trace) -> None:
-    results = trace.results()
-    print(results.header)
-    for note in results.notes:
-        print(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -81,9 +82,18 @@ def boxes(frame: pd.DataFrame, weight: str) -> tuple[int, list[Box]]:
         node = root
         node.value += count
         kernel_from = len(chain.functions) - chain.in_kernel
-        for depth, function in enumerate(chain.functions[:_DEEPEST]):
-            kind = _KERNEL if depth >= kernel_from else _COMMAND if chain.has_command and not depth else _USER
-            node = node.above.setdefault((function, kind), _Node())
+        kinds = (
+            _KERNEL if depth >= kernel_from else _COMMAND if chain.has_command and not depth else _USER
+            for depth in range(len(chain.functions))
+        )
+        # Functions without a name in a row, such as a chain through foreign memory is full of, are one.
+        steps = [
+            step
+            for step, same in itertools.groupby(zip(chain.functions, kinds, strict=True))
+            for _ in itertools.islice(same, 1 if step[0].startswith("[") else None)
+        ]
+        for step in steps[:_DEEPEST]:
+            node = node.above.setdefault(step, _Node())
             node.value += count
     return root.value, list(_laid_out(root)) if root.value > 0 else []
 

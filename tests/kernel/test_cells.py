@@ -71,6 +71,19 @@ def test_the_result_is_bound_by_name(shell: InteractiveShell, text: str, seek: P
     assert shell.user_ns["_bpf"].stats["events"].delivered == 23
 
 
+def test_a_trace_shows_itself_as_its_cell_did(shell: InteractiveShell, text: str, seek: Path) -> None:
+    _cell(shell, f"-o found -- {seek} 23", text)
+    for code, headed in (("_bpf", True), ("found", False)):
+        with capture_output() as captured:
+            shell.run_cell(code)
+        assert captured.stdout.count("23 events · ") == headed
+        assert "0xffff000000000016" in captured.stdout
+    with capture_output() as captured:
+        shell.user_ns["unstarted"] = ebpf_lab.trace(text)
+        shell.run_cell("unstarted")
+    assert "<Trace not started: " in captured.stdout
+
+
 def test_what_the_command_prints_is_shown(
     shell: InteractiveShell, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
