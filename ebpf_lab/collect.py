@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebpf_lab.readers.batch import Batch
+from ebpf_lab.watching import Watch
 
 _DRAIN_BYTES = 16 << 20
 """Most bytes of one drain: bounds the time until Stop is seen under a flood."""
@@ -77,6 +78,8 @@ class Collector:
         Called from the collector's thread, also when draining failed.
     alongside : callable, optional
         Called from the collector's thread with each drain: what else must not wait long.
+    watches : sequence of Watch
+        Told of every event, kept or not; those that are appended later, from then on.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Collector:
         enough: int | None,
         on_enough: Callable[[], None],
         alongside: Callable[[], None] = lambda: None,
+        watches: Sequence[Watch] = (),
     ) -> None:
         self.streams = tuple(streams)
         self.lock = threading.Lock()
@@ -95,6 +99,7 @@ class Collector:
         self._enough = enough
         self._on_enough = on_enough
         self._alongside = alongside
+        self._watches = watches
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ebpf-lab-collector", daemon=True)
 
@@ -151,18 +156,21 @@ class Collector:
             for batch in stream.reader.drain(_DRAIN_BYTES):
                 taken += batch.nbytes
                 with self.lock:
-                    self._store(stream, batch, main=place == 0)
+                    self._store(stream, batch, place)
         return taken
 
-    def _store(self, stream: Collected, batch: Batch, *, main: bool) -> None:
+    def _store(self, stream: Collected, batch: Batch, place: int) -> None:
         if stream.accept is not None and (mask := stream.accept(batch)) is not None:
             batch = _select(batch, mask)
-        if main and self._enough is not None:
+        if place == 0 and self._enough is not None:
             missing = self._enough - stream.delivered
             if len(batch) >= missing:
                 batch = batch.first(missing)
                 self._on_enough()
         stream.delivered += len(batch)
+        if len(batch):
+            for watch in self._watches:
+                watch.add(place, batch)
         if batch.nbytes > self._room:
             batch = batch.first(self._room // max(batch.record_size, 1))
             self._room = 0

@@ -7,11 +7,14 @@ from typing import Protocol
 
 import pandas as pd
 
+from ebpf_lab.backends.loaded import LoadedMap
 from ebpf_lab.command import Command
 from ebpf_lab.errors import Mark
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
+from ebpf_lab.readers.maps import MapContents
 from ebpf_lab.results import Results
+from ebpf_lab.watching import Glimpse
 
 
 class Engine(Protocol):
@@ -37,6 +40,28 @@ class Engine(Protocol):
 
     def take(self) -> dict[str, pd.DataFrame]:
         """Frames of what came since the last time, which is then kept no longer."""
+
+    def glimpse(self, seconds: float) -> Glimpse:
+        """What is known without decoding anything, ``seconds`` after the start."""
+
+    @property
+    def maps(self) -> Sequence[LoadedMap]:
+        """The maps that hold elements."""
+
+    def read_map(self, source: LoadedMap, limit: int) -> MapContents:
+        """A map's elements, about ``limit`` bytes of them at most."""
+
+    def read_value(self, source: LoadedMap, key: bytes) -> bytes | None:
+        """The value under a key, of all CPUs; None where there is none."""
+
+    def write_value(self, source: LoadedMap, key: bytes, value: bytes) -> None:
+        """Set the value under a key, of all CPUs.
+
+        Raises
+        ------
+        UsageProblem
+            The map does not take it.
+        """
 
     def results(self, seconds: float) -> Results:
         """What came so far and was not taken, ``seconds`` after the start."""

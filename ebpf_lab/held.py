@@ -49,6 +49,11 @@ class Held:
         with self._collector.lock:
             return self._bytes(self._collector.take())
 
+    def counts(self) -> tuple[tuple[LoadedStream, StreamStats], ...]:
+        """How much came of each stream."""
+        with self._collector.lock:
+            return tuple((each.stream, each.stats) for each in self._bytes([[] for _ in self._streams]))
+
     def _bytes(self, batches: Sequence[list[Batch]]) -> list[StreamBytes]:
         losses = self._losses()
         return [

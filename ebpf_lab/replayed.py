@@ -54,6 +54,7 @@ class Replay(Trace):
             hold=self._hold,
             on_end=self._end.set,
             output=self._output,
+            watches=self._watches,
         )
 
     def _verifier_logs(self, level: int) -> Mapping[str, str]:

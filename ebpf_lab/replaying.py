@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ebpf_lab.backends.loaded import LoadedMap
 from ebpf_lab.collect import Collected, Collector
 from ebpf_lab.command import Command
 from ebpf_lab.errors import LabError, Mark, RecordingDamaged, UsageProblem
@@ -20,6 +21,7 @@ from ebpf_lab.held import Held
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.readers.batch import Batch
+from ebpf_lab.readers.maps import MapContents
 from ebpf_lab.recordings import archive, limits
 from ebpf_lab.recordings.decode import decode
 from ebpf_lab.recordings.encode import encode
@@ -29,6 +31,7 @@ from ebpf_lab.results import Account, MapsRead, Results, StreamBytes
 from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.spec import Dialect, ProgramSpec
 from ebpf_lab.stats import ProgramStats
+from ebpf_lab.watching import Glimpse, Watch
 
 _CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SECOND = 1_000_000_000
@@ -50,6 +53,8 @@ class Replaying:
         Called when everything has come.
     output : callable or None
         Receives what the command printed, at the end.
+    watches : sequence of Watch
+        Told of every event.
 
     Raises
     ------
@@ -66,6 +71,7 @@ class Replaying:
         hold: bool,
         on_end: Callable[[], None],
         output: Callable[[bytes], None] | None = None,
+        watches: Sequence[Watch] = (),
     ) -> None:
         if recording.outcome is None:
             raise recorded_error(recording)
@@ -88,6 +94,7 @@ class Replaying:
             enough=None,
             on_enough=on_end,
             alongside=self._look_for_end,
+            watches=watches,
         )
         self._held = Held([each.stream for each in self._outcome.streams], self._collector)
         self._collector.start()
@@ -148,6 +155,33 @@ class Replaying:
         frames = portion.frames
         self._held.taken = portion.taken()
         return frames
+
+    def glimpse(self, seconds: float) -> Glimpse:
+        """What is known without decoding anything."""
+        counts = tuple(
+            (stream, replace(stats, **reader.unrecorded()))
+            for (stream, stats), reader in zip(self._held.counts(), self._readers, strict=True)
+        )
+        return Glimpse(seconds * (self._pace or 1), counts, self._outcome.account.clock, self._names)
+
+    @property
+    def maps(self) -> Sequence[LoadedMap]:
+        """The maps that were recorded."""
+        return [source for source, contents in self._outcome.account.maps.tables if not contents.why]
+
+    def read_map(self, source: LoadedMap, limit: int) -> MapContents:
+        """As it was at the recording's end."""
+        return next(
+            contents for each, contents in self._outcome.account.maps.tables if each.name == source.name
+        )
+
+    def read_value(self, source: LoadedMap, key: bytes) -> bytes | None:
+        """None that could be changed."""
+        raise UsageProblem(f"{source.name} cannot be changed: it is recorded")
+
+    def write_value(self, source: LoadedMap, key: bytes, value: bytes) -> None:
+        """Nothing: there is no program to find it."""
+        self.read_value(source, key)
 
     def results(self, seconds: float) -> Results:
         """What came so far and was not taken."""

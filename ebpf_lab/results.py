@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.spec import ProgramSpec
 from ebpf_lab.stats import Fact, ProgramStats, Stats, StreamStats
 from ebpf_lab.tables import Tables
+from ebpf_lab.watching import Glimpse
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Results:
         self._files = files
         self._names = names
         self._forbidden: set[int] = set()
+        self._decoding = threading.RLock()
 
     @property
     def seconds(self) -> float:
@@ -148,8 +151,14 @@ class Results:
             self._forbidden.add(pid)
         return names
 
-    @cached_property
+    @property
     def _built(self) -> dict[str, BuiltFrames]:
+        # A live view asks beside the cell, and decoding uses the bytes up: the second to ask has to wait.
+        with self._decoding:
+            return self._decoded
+
+    @cached_property
+    def _decoded(self) -> dict[str, BuiltFrames]:
         return {
             each.stream.name: build(
                 each.stream.types,
@@ -258,10 +267,15 @@ class Results:
         """The same once its frames are handed out."""
         taken = self.taken()
         made = copy.copy(self)
-        for name in ("_built", "frames", "stats", "notes"):
+        for name in ("_decoded", "frames", "stats", "notes"):
             made.__dict__.pop(name, None)
         made.streams = [replace(each, batches=[], taken=taken[each.stream.name]) for each in self.streams]
         return made
+
+    def glimpse(self) -> Glimpse:
+        """What is known without decoding."""
+        counts = tuple((each.stream, each.stats) for each in self.streams)
+        return Glimpse(self.seconds, counts, self.account.clock, self._names)
 
     @property
     def delivered(self) -> int:

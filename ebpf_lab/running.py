@@ -31,10 +31,12 @@ from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.names import Names, RunningMachine
 from ebpf_lab.own_events import filter_for
+from ebpf_lab.progress import step
 from ebpf_lab.readers.children import ChildTracker
 from ebpf_lab.readers.counts import ProgramCounts, read_losses
+from ebpf_lab.readers.elements import lookup, update
 from ebpf_lab.readers.mappings import MappingRecorder
-from ebpf_lab.readers.maps import read_map, read_stacks
+from ebpf_lab.readers.maps import MapContents, read_map, read_stacks, readable, value_layout
 from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
@@ -45,6 +47,8 @@ from ebpf_lab.source.probe_place import place
 from ebpf_lab.source.spec import Program, ProgramSpec
 from ebpf_lab.stats import ProgramStats
 from ebpf_lab.tape import Tape
+from ebpf_lab.trace_maps import refused
+from ebpf_lab.watching import Glimpse, Watch
 
 _PERF_PAGES = 256
 """Pages of each CPU's perf buffer: 1 MiB with 4 KiB pages, room for 250 events of 4 KiB each."""
@@ -70,6 +74,8 @@ class Running:
         What a recording needs is left there.
     before_attaching : callable, optional
         Called once everything is compiled and loaded, and nothing is attached.
+    watches : sequence of Watch
+        Told of every event.
     """
 
     def __init__(
@@ -82,14 +88,17 @@ class Running:
         on_end: Callable[[], None],
         tape: Tape | None = None,
         before_attaching: Callable[[], None] = lambda: None,
+        watches: Sequence[Watch] = (),
     ) -> None:
         written = spec
+        step("looking for where the programs go")
         spec, places, self._left_out = placed(written)
         self._spec = spec
         self._links: list[int] = []
         self._tape = tape
         with contextlib.ExitStack() as opening:
             self._stack = opening
+            step(f"compiling the {spec.dialect.value} dialect")
             compiled = backend_for(spec.dialect)(spec, BuildOptions())
             try:
                 if not spec.programs:
@@ -100,6 +109,7 @@ class Running:
                     )
                 # As it was written: a program that was left out is one nevertheless.
                 oversights.check(written)
+                step("loading: the kernel verifies the programs")
                 self._loaded: Loaded = compiled.load(places)
             finally:
                 compiled.close()
@@ -120,6 +130,7 @@ class Running:
                 enough=events,
                 on_enough=on_end,
                 alongside=self._mappings.drain if self._mappings else lambda: None,
+                watches=watches,
             )
             self._held = Held(self._loaded.streams, self._collector, lambda: read_losses(self._loaded.losses))
             opening.callback(self._collector.stop)
@@ -128,6 +139,7 @@ class Running:
             if tape is not None:
                 tape.begin()
             self._clock = TraceClock.now()
+            step("attaching")
             for program in self._loaded.programs:
                 try:
                     self._links += attach(program, places[program.function])
@@ -214,6 +226,34 @@ class Running:
         frames = portion.frames
         self._held.taken = portion.taken()
         return frames
+
+    def glimpse(self, seconds: float) -> Glimpse:
+        """What is known of the streams without decoding, ``seconds`` after the start."""
+        return Glimpse(seconds, self._held.counts(), self._clock, RunningMachine({}))
+
+    @property
+    def maps(self) -> tuple[LoadedMap, ...]:
+        """The maps that hold elements."""
+        return tuple(each for each in self._loaded.maps if readable(each))
+
+    def read_map(self, source: LoadedMap, limit: int) -> MapContents:
+        """A map's elements, about ``limit`` bytes of them at most."""
+        return read_map(source, limit)
+
+    def read_value(self, source: LoadedMap, key: bytes) -> bytes | None:
+        """The value under a key, of all CPUs; None where there is none."""
+        cpus, stride = value_layout(source)
+        try:
+            return lookup(source.fd, key, cpus * stride)
+        except OSError as error:
+            raise refused(source, error) from error
+
+    def write_value(self, source: LoadedMap, key: bytes, value: bytes) -> None:
+        """Set the value under a key, of all CPUs."""
+        try:
+            update(source.fd, key, value)
+        except OSError as error:
+            raise refused(source, error) from error
 
     def results(self, seconds: float) -> Results:
         """What came so far and was not taken, ``seconds`` after the start."""

@@ -13,14 +13,14 @@ import shlex
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
-from ebpf_lab import inspection
+from ebpf_lab import inspection, progress
 from ebpf_lab.command import Command
 from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, Mark, UsageProblem
@@ -38,9 +38,17 @@ from ebpf_lab.source.spec import Dialect, ProgramSpec
 from ebpf_lab.source.unattached import unattached
 from ebpf_lab.stats import Stats
 from ebpf_lab.tape import Tape
+from ebpf_lab.trace_maps import TraceMaps
+from ebpf_lab.watching import Glimpse, Watch
+
+if TYPE_CHECKING:
+    from ebpf_lab.live.view import LiveView
 
 DEFAULT_KEEP = "512MiB"
 """Raw bytes of events kept unless told otherwise: 16 million events of 32 bytes."""
+
+_WAIT_SECONDS = 0.1
+"""Longest time until a waiting thread runs: a signal that another thread took is seen only then."""
 
 _alive: weakref.WeakSet[Trace] = weakref.WeakSet()
 
@@ -87,6 +95,10 @@ class Trace:
         self._kernel: inspection.Kernel | None = None
         self._began = 0.0
         self._gate: Callable[[str], None] = lambda stage: None
+        self._watches: list[Watch] = []
+        self._on_start: list[Callable[[], None]] = []
+        self._step = ""
+        self._meanwhile: Callable[[], None] = lambda: None
 
     # Its life
 
@@ -115,9 +127,13 @@ class Trace:
             raise UsageProblem("this trace was started before", hint="make another with ebpf_lab.trace(...)")
         self._supervisor = threading.Thread(target=self._supervise, name="ebpf-lab-trace", daemon=True)
         _alive.add(self)
+        self._began = time.monotonic()
         self._supervisor.start()
         try:
-            self._opened.wait()
+            for begin in self._on_start:
+                begin()
+            while not self._opened.wait(_WAIT_SECONDS):
+                self._meanwhile()
         except BaseException:
             self.end()
             self.join()
@@ -162,9 +178,8 @@ class Trace:
     def wait(self) -> Self:
         """Wait for the trace's own end; an interrupt ends it and keeps what came so far."""
         with contextlib.suppress(KeyboardInterrupt):
-            # In steps: a signal that another thread took is seen only when this one runs.
-            while not self._finished.wait(0.1):
-                pass
+            while not self._finished.wait(_WAIT_SECONDS):
+                self._meanwhile()
         return self.stop()
 
     @property
@@ -186,7 +201,9 @@ class Trace:
 
     def _supervise(self) -> None:
         try:
-            with contextlib.closing(self._engine()) as running:
+            with progress.told_to(self._note_step):
+                opened = self._engine()
+            with contextlib.closing(opened) as running:
                 self._gate("attached")
                 self._began = time.monotonic()
                 self._running, self._codes, self._kernel = running, running.codes, running.kernel
@@ -226,6 +243,7 @@ class Trace:
             on_end=self._end.set,
             tape=self._tape,
             before_attaching=lambda: self._gate("loaded"),
+            watches=self._watches,
         )
 
     def _record(self) -> None:
@@ -241,6 +259,97 @@ class Trace:
             # The failure itself is what is raised, whatever becomes of its recording.
             with contextlib.suppress(LabError):
                 record_failure(self._tape, self.spec, error)
+
+    # Looking on
+
+    def live(self) -> LiveView:
+        """Show the trace while it runs: a notebook's view of its rate, losses and newest events.
+
+        The view has Stop and Pause, which freezes what is shown and not what is collected.  It samples, and
+        says so; the frame has everything.
+
+        Returns
+        -------
+        LiveView
+            What a cell that ends with it shows; ``display()`` shows it anywhere else.
+
+        Raises
+        ------
+        UsageProblem
+            This is no notebook, or the trace has ended.
+        """
+        from ebpf_lab.live.view import LiveView
+
+        return LiveView.of(self)
+
+    def attend(self, on_start: Callable[[], None], meanwhile: Callable[[], None]) -> None:
+        """Be there from the trace's start.
+
+        Parameters
+        ----------
+        on_start : callable
+            Called when the trace starts; at once if it did.
+        meanwhile : callable
+            Called every now and then by the thread that waits for the trace.
+        """
+        self._meanwhile = meanwhile
+        if self._supervisor is None:
+            self._on_start.append(on_start)
+        else:
+            on_start()
+
+    def watch(self) -> Watch:
+        """Have every event told to somebody who looks on."""
+        made = Watch()
+        self._watches.append(made)
+        return made
+
+    def unwatch(self, watch: Watch) -> None:
+        """Tell them no more."""
+        self._watches.remove(watch)
+
+    def glimpse(self) -> Glimpse | None:
+        """What is known of the streams without decoding anything; None before they are there."""
+        with self._lock:
+            if self._running is not None:
+                return self._running.glimpse(time.monotonic() - self._began)
+            return self._results.glimpse() if self._results is not None else None
+
+    @contextlib.contextmanager
+    def engine(self) -> Iterator[Engine | None]:
+        """What the trace runs on, which stays open for the body; None when it does not run."""
+        with self._lock:
+            yield self._running
+
+    @property
+    def error(self) -> Exception | None:
+        """What went wrong, None as long as nothing has."""
+        return self._error
+
+    @property
+    def step(self) -> str:
+        """What of the start is being done: "compiling"; "" before it and once the programs are attached."""
+        return "" if self._opened.is_set() else self._step
+
+    @property
+    def attached(self) -> bool:
+        """Whether its programs are attached and its command, if there is one, started."""
+        return self._opened.is_set() and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started, and is detached and closed."""
+        return self._finished.is_set()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going on, or went on; as long as it is being prepared, how long that takes."""
+        if self._results is not None:
+            return self._results.seconds
+        return time.monotonic() - self._began if self._supervisor is not None else 0.0
+
+    def _note_step(self, words: str) -> None:
+        self._step = words
 
     # What came
 
@@ -289,9 +398,13 @@ class Trace:
         return self.results().frames
 
     @property
-    def maps(self) -> Mapping[str, pd.DataFrame]:
-        """Maps by name, as they are now or, after the end, as they were at the end."""
-        return self.results().maps
+    def maps(self) -> TraceMaps:
+        """Maps by name, as they are now or, after the end, as they were at the end.
+
+        ``maps.set("counts", key, value)`` changes one while the trace runs, and ``maps.live()`` shows them as
+        they change.
+        """
+        return TraceMaps(self)
 
     @property
     def stats(self) -> Stats:

@@ -22,6 +22,7 @@ from ebpf_lab.backends.additions import FILE, Additions
 from ebpf_lab.backends.known import LibbpfKnown
 from ebpf_lab.diagnose.clang import compile_error, parse, warnings
 from ebpf_lab.errors import Mark, MissingFeature
+from ebpf_lab.progress import step
 
 CELL = "cell.c"
 """The name under which clang sees the learner's text."""
@@ -118,6 +119,7 @@ def object_of(text: str, added: Additions, *, use_cache: bool, reason: str) -> O
 def _compile(text: str, added: Additions, reason: str) -> tuple[bytes, str]:
     """The object, and what clang said."""
     headers = _precompiled(added)
+    step("compiling")
     made, log = _run(added.behind(text), headers, added)
     if made:
         return made, log
@@ -211,6 +213,7 @@ def _precompiled(added: Additions) -> tuple[str, ...]:
         return _included(added)
 
     def make(directory: Path) -> None:
+        step("precompiling vmlinux.h: once for each kernel")
         lines = "".join(f"#include <{header}>\n" for header in added.headers)
         subprocess.run(
             # Its headers are part of its name: when their files were written does not matter.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ebpf_lab.backends import cache, libbpf_api
 from ebpf_lab.errors import MissingFeature
+from ebpf_lab.progress import step
 
 KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 
@@ -62,6 +63,7 @@ def header_directory() -> Path:
 
 
 def _write(directory: Path) -> None:
+    step("writing vmlinux.h, every type of this kernel: once for each kernel")
     library = libbpf_api.library()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.fopen.restype = ctypes.c_void_p

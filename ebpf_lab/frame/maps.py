@@ -13,7 +13,7 @@ from ebpf_lab.frame.assemble import assemble, frame_of, role_of, timed
 from ebpf_lab.frame.clock import TimeRole, TraceClock
 from ebpf_lab.frame.columns import store_for
 from ebpf_lab.frame.decoders import Users, user_name
-from ebpf_lab.frame.layout import Kind, Layout
+from ebpf_lab.frame.layout import Column, Kind, Layout
 from ebpf_lab.frame.stacks import StackNames, stack_frame
 from ebpf_lab.source.ctype import CType, Int, Opaque
 
@@ -60,25 +60,79 @@ def map_frame(
         ``count``: slot n counts the values from 2**(n-1) to 2**n - 1, slot 1 those of 0, too, as
         ``bpf_log2l`` sorts them.  Slots that go beyond 64 are not logarithms: these have no bounds.
     """
-    key_layout = Layout.of(_known(source.key, source.key_size), "key")
-    value_layout = Layout.of(_known(source.value, source.value_size), "value")
-    count = len(keys)
-    found = assemble(key_layout, count, [(slice(None), keys)], clock, stacks=stacks, arch=arch, users=users)
-    if source.type in _PER_CPU:
-        columns = _per_cpu(value_layout, values, clock)
-    else:
-        block = np.ascontiguousarray(values[:, 0])
-        columns = assemble(
-            value_layout, count, [(slice(None), block)], clock, stacks=stacks, arch=arch, users=users
-        )
+    found, columns = _columns(source, keys, values, clock, stacks=stacks, arch=arch, users=users)
+    key_layout, _ = layouts(source)
     counts = columns.get("value")
     slot = _slot(key_layout)
     if source.histogram and slot is not None and isinstance(counts, np.ndarray) and counts.dtype.kind in "iu":
         return _histogram(found, slot, counts)
-    for name, values_of in columns.items():
-        found[f"value.{name}" if name in found else name] = values_of
-    order = [column.name for column in key_layout.columns if column.kind not in (Kind.ROWS, Kind.TEXTS)]
-    return _sorted(frame_of(found, count), order)
+    return _sorted(_joined(found, columns, len(keys)), _order(key_layout))
+
+
+def element_frame(
+    source: LoadedMap,
+    keys: NDArray[np.uint8],
+    values: NDArray[np.uint8],
+    *,
+    arch: str | None = None,
+    users: Users = user_name,
+) -> pd.DataFrame:
+    """As :func:`map_frame`, with numbers of elements as its index, times as numbers, and no histogram."""
+    found, columns = _columns(source, keys, values, None, stacks=None, arch=arch, users=users)
+    frame, order = _joined(found, columns, len(keys)), _order(layouts(source)[0])
+    return frame.sort_values(order, kind="stable") if order else frame
+
+
+def layouts(source: LoadedMap) -> tuple[Layout, Layout]:
+    """Columns of a map's keys, and of its values."""
+    key = Layout.of(_known(source.key, source.key_size), "key")
+    return key, Layout.of(_known(source.value, source.value_size), "value")
+
+
+def value_places(source: LoadedMap, cpus: int) -> dict[str, tuple[Column, int]]:
+    """By its name in the frame, each column of the value that is no sum, and the CPU whose it is."""
+    key_layout, value_layout = layouts(source)
+    names = {column.name for column in key_layout.columns}
+    places = {}
+    for column in value_layout.columns:
+        own = {column.name: 0}
+        if source.type in _PER_CPU:
+            own = {f"{_prefix(column)}cpu{cpu}": cpu for cpu in range(cpus)}
+        for name, cpu in own.items():
+            places[f"value.{name}" if name in names else name] = (column, cpu)
+    return places
+
+
+def _columns(
+    source: LoadedMap,
+    keys: NDArray[np.uint8],
+    values: NDArray[np.uint8],
+    clock: TraceClock | None,
+    *,
+    stacks: StackNames | None,
+    arch: str | None,
+    users: Users,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Columns of the keys, and of the values."""
+    key_layout, value_layout = layouts(source)
+    count = len(keys)
+    found = assemble(key_layout, count, [(slice(None), keys)], clock, stacks=stacks, arch=arch, users=users)
+    if source.type in _PER_CPU:
+        return found, _per_cpu(value_layout, values, clock)
+    block = np.ascontiguousarray(values[:, 0])
+    return found, assemble(
+        value_layout, count, [(slice(None), block)], clock, stacks=stacks, arch=arch, users=users
+    )
+
+
+def _joined(keys: dict[str, Any], values: dict[str, Any], count: int) -> pd.DataFrame:
+    for name, values_of in values.items():
+        keys[f"value.{name}" if name in keys else name] = values_of
+    return frame_of(keys, count)
+
+
+def _order(layout: Layout) -> list[str]:
+    return [column.name for column in layout.columns if column.kind not in (Kind.ROWS, Kind.TEXTS)]
 
 
 def _known(ctype: CType | None, size: int) -> CType:
@@ -106,10 +160,13 @@ def _per_cpu(layout: Layout, values: NDArray[np.uint8], clock: TraceClock | None
         if column.kind is Kind.NUMBER and role_of(column)[0] in (TimeRole.NONE, TimeRole.DURATION):
             columns[column.name] = timed(column, each.reshape(count, cpus).sum(axis=1), clock)
         each = timed(column, each, clock)
-        prefix = "" if column.name == "value" else f"{column.name}."
         for cpu in range(cpus):
-            columns[f"{prefix}cpu{cpu}"] = each[cpu::cpus].copy()
+            columns[f"{_prefix(column)}cpu{cpu}"] = each[cpu::cpus].copy()
     return columns
+
+
+def _prefix(column: Column) -> str:
+    return "" if column.name == "value" else f"{column.name}."
 
 
 def _slot(layout: Layout) -> str | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from IPython.core.display_functions import display
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from ebpf_lab import session, warned
 from ebpf_lab.errors import Mark, UsageProblem
 from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.inside.view import Inside
-from ebpf_lab.notebook import completion, error_html, places, reference, tooltip
+from ebpf_lab.notebook import completion, error_html, maps, places, reference, tooltip
 from ebpf_lab.notebook.failures import Failures
 from ebpf_lab.notebook.reference import kernel
 from ebpf_lab.notebook.registry import Background, Registry
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _SHOWN_OUTPUT = 4000
 """Most characters of the command's output shown below a cell."""
+_LAST_LOOK_SECONDS = 10.0
+"""Longest that a cell waits for its live view to have shown the end."""
 
 
 @magics_class
@@ -55,6 +59,7 @@ class BpfMagics(Magics):
             "help": self._help,
             "inside": self._inside,
             "hosts": lambda arguments: self._host_cells().table(arguments),
+            "maps": self._maps,
         }
         completion.register(shell, self._verbs, self._registry.names)
 
@@ -89,23 +94,27 @@ class BpfMagics(Magics):
             hold=cell_options.background,
         )
         self.shell.user_ns[LAST] = made
+        with _shown_live(made) if cell_options.live else contextlib.nullcontext():
+            if cell_options.background:
+                made.start()
+            else:
+                made.run()
         if cell_options.background:
-            made.start()
             self._warn(made.warnings, made.spec.text)
             self._registry.add(Background(key, cell_options.output, made))
             return self._bind(cell_options.output, made)
-        made.run()
         _print_output(b"".join(printed))
         self._warn(made.warnings, made.spec.text)
         if not cell_options.output:
             return self._viewer.result(made)
-        self._viewer.header(made)
+        if not cell_options.live:  # the view ends with it
+            self._viewer.header(made)
         return self._bind(cell_options.output, made.frame)
 
     @no_var_expand
     @line_magic("bpf")  # type: ignore[arg-type]  # IPython declares named magics as taking no function
     def bpf_line(self, line: str) -> object:
-        """Look after traces, probes and hosts: status, stop, inside, probes PATTERN, doctor, help NAME…"""
+        """Look after traces, probes, hosts: status, stop, inside, maps, probes PATTERN, doctor, help NAME…"""
         try:
             verb, *arguments = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -114,8 +123,8 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 f"%bpf {verb}: there is no such verb",
                 hint=did_you_mean(verb, self._verbs)
-                or "status, stop or inside [NAME], probes PATTERN, doctor, show SNIPPET, explain, help NAME"
-                " or hosts",
+                or "status, stop, inside or maps [NAME], probes PATTERN, doctor, show SNIPPET, explain,"
+                " help NAME or hosts",
             )
         return self._verbs[verb](arguments)
 
@@ -217,6 +226,14 @@ class BpfMagics(Magics):
             )
         self.shell.display_pub.publish({"text/plain": found.plain(), "text/html": found.html()})
 
+    def _maps(self, arguments: list[str]) -> object:
+        name = arguments.pop(0) if arguments else ""
+        _no_more("maps", arguments)
+        *first, last = maps.views(name, self._registry.running(), self.shell.user_ns.get(LAST))
+        for view in first:
+            display(view)  # type: ignore[no-untyped-call]
+        return last
+
     def _inside(self, arguments: list[str]) -> Inside:
         name = arguments.pop(0) if arguments else ""
         _no_more("inside", arguments)
@@ -246,6 +263,18 @@ class BpfMagics(Magics):
         if snippet.workload:
             words.append(f"-- sh -c {shlex.quote(snippet.workload)}")
         self.shell.set_next_input(f"{' '.join(words)}\n{snippet.text}")
+
+
+@contextlib.contextmanager
+def _shown_live(trace: session.Trace) -> Iterator[None]:
+    """Show a trace while the body starts it; where it then has ended, to its end."""
+    view = trace.live()
+    display(view)  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if trace.ended:
+            view.join(_LAST_LOOK_SECONDS)
 
 
 def _no_more(verb: str, arguments: list[str]) -> None:

@@ -77,13 +77,23 @@ def read_map(source: LoadedMap, limit: int = 256 << 20) -> MapContents:
     return _contents(source, keys, values, complete=complete)
 
 
+def readable(source: LoadedMap) -> bool:
+    """Whether the map's elements can be read without changing it."""
+    return source.type in _READABLE
+
+
+def per_cpu(source: LoadedMap) -> bool:
+    """Whether there is a value for each CPU under a key."""
+    return source.type in _PER_CPU
+
+
 def value_layout(source: LoadedMap) -> tuple[int, int]:
     """Values under each key, and the distance between them in bytes.
 
     Values of per-CPU maps lie on eight-byte boundaries (``bpf_percpu_hash_copy`` in
     ``kernel/bpf/hashtab.c``).
     """
-    if source.type in _PER_CPU:
+    if per_cpu(source):
         return len(possible_cpus()), (source.value_size + 7) // 8 * 8
     return 1, source.value_size
 

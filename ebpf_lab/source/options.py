@@ -32,6 +32,8 @@ class CellOptions:
         When the trace ends; both None when its command, or the user, ends it.
     background : bool
         The cell returns at once and the trace goes on.
+    live : bool
+        Events are shown as they come.
     attach, settings, stream_types : dict
         Probe by function, value by name, event type by stream.
     only : bool
@@ -53,6 +55,7 @@ class CellOptions:
     seconds: float | None = None
     events: int | None = None
     background: bool = False
+    live: bool = False
     attach: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     stream_types: dict[str, str] = field(default_factory=dict)
@@ -105,6 +108,7 @@ OPTIONS = (
     ),
     Option("-n", "events", "EVENTS", "end after so many events of the main stream", value.events),
     Option("--bg", "background", "", "go on in the background, until %bpf stop", None, cell_only=True),
+    Option("--live", "live", "", "show events as they come, with Stop and Pause", None, cell_only=True),
     Option(
         "--attach",
         "attach",
@@ -135,6 +139,7 @@ OPTIONS = (
 
 _NOT_ON_HOSTS = {
     "background": ("--bg", "with hosts, the cell waits until the trace has ended on all of them"),
+    "live": ("--live", "a live view is of a trace on this machine"),
     "record": ("--record", "a recording is of one kernel"),
     "replay": ("--replay", "a recording is replayed here"),
 }

@@ -24,7 +24,7 @@ def complete(line: str, known: Iterable[str], running: Callable[[], list[str]]) 
             return choose(begun, (known, "verb")) or None
         case ["show"]:
             found = choose(begun, (snippet_names(), "snippet"))
-        case ["stop" | "inside"]:
+        case ["stop" | "inside" | "maps"]:
             found = choose(begun, (running(), "trace"))
         case ["probes"]:
             return places.probes(begun.lstrip("'\""))
