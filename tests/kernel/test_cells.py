@@ -284,6 +284,10 @@ def test_tab_in_a_cell_s_c(shell: InteractiveShell, typed: str, offered: str, je
         ("%%bpf\nTRACEPOINT_PROBE(sched, sched_process_exec) { args->fil", "data_loc_filename"),
         ("%%bpf\nBTF_OFFSET(task_struct, real_par", "real_parent"),
         ('%%bpf\nSEC("tp_btf/sched_process_exec")\nint BPF_PROG(f, ', "struct task_struct *p"),
+        (
+            '%%bpf\nSEC("tracepoint/sched/sched_wakeup")\nint f(struct ',
+            "trace_event_raw_sched_wakeup_template",
+        ),
         ('%%bpf\nSEC("fexit/vfs_open")\nint BPF_PROG(f, struct path *path, ', "struct file *file"),
         ("%%bpf -o fra", "frame"),
     ],

@@ -135,3 +135,16 @@ def test_a_tracepoint_is_shown_as_tracefs_describes_it() -> None:
         assert ("pid", "pid_t") in found.members
         assert "common_pid" not in dict(found.members)
     assert tracefs.fields("sched", "no_such_event") == []
+
+
+@LIBBPF
+@pytest.mark.needs("tracepoint")
+def test_examples_of_tracepoints_compile() -> None:
+    names = ("sched_process_exec", "sched_switch", "sched_wakeup", "signal_generate", "sys_enter_openat")
+    names = (*names, "sys_exit_openat", "sys_enter", "block_rq_issue", "inet_sock_set_state", "mm_page_alloc")
+    groups = {name: group for group, events in tracefs.events().items() for name in events}
+    found = [kernel.look_up(f"tracepoint:{groups[name]}:{name}") for name in names if name in groups]
+    text = "\n\n".join(each.example for each in found if each is not None)
+    assert text.count("ctx->") >= len(found) - 1
+    spec = analyse(text)
+    clang.object_of(text, additions(spec), use_cache=False, reason=spec.dialect_reason)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_lab.host import kernel_names, tracefs
+from ebpf_lab.host import kernel_names, records, tracefs
 from ebpf_lab.notebook import completion, tooltip
 from ebpf_lab.notebook.completion import places
 from ebpf_lab.notebook.completion.cell import Cell
@@ -54,6 +54,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }
     _forget()
     monkeypatch.setattr(kernel_names, "kernel", lambda: sample)
+    monkeypatch.setattr(records, "kernel", lambda: sample)
     monkeypatch.setattr(places, "_listed", lambda what, _: kernel_names.Sorted(lists[what]))
     events = {"sched": ["sched_switch", "sched_wakeup"], "syscalls": ["sys_enter_openat", "sys_exit_openat"]}
     monkeypatch.setattr(places, "_tracepoints", lambda _: events)
@@ -71,7 +72,7 @@ def _forget() -> None:
             kernel_names.kfuncs,
             kernel_names.constants,
         ),
-        *(kernel_names._types, kernel_names._constants),
+        *(kernel_names._types, kernel_names._constants, records.record, records._by_fields),
     ):
         each.cache_clear()
 

@@ -149,9 +149,8 @@ def test_changed_file_shows(tmp_path: Path) -> None:
 
 
 def test_recorded_files_are_enough_to_name_the_interpreter_and_its_loader() -> None:
-    needed = files.record(
-        ["json"], "ipykernel.ipkernel.IPythonKernel", files.environment() | {"PATH": os.environ["PATH"]}
-    )
+    preparation = ["--import=json", "--kernel-class=ipykernel.ipkernel.IPythonKernel"]
+    needed = files.record(preparation, files.environment() | {"PATH": os.environ["PATH"]})
     assert sys.executable in needed.files
     assert os.path.realpath(sys.executable) in needed.code
     assert any("/ld-" in path for path in needed.files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ebpf_lab.host import kernel_names
+from ebpf_lab.host.records import record
 from ebpf_lab.notebook import reference
 from ebpf_lab.notebook.completion import names, places
 from ebpf_lab.notebook.completion.cell import Cell
@@ -169,10 +170,8 @@ def _record(spot: Spot) -> list[str]:
     parts = texts[-1].removeprefix("?").split("/") if texts else []
     if parts[:1] not in (["tracepoint"], ["tp"]) or len(parts) != 3 or spot.call()[0] == "":
         return []
-    name = parts[2]
-    if parts[1] == "syscalls":
-        name = "sys_enter" if name.startswith("sys_enter_") else "sys_exit"
-    return [each for each in kernel_names.types().beginning(f"trace_event_raw_{name}") if each.endswith(name)]
+    found = record(parts[1], parts[2])
+    return [found] if found else []
 
 
 def _directive(cell: Cell, spot: Spot) -> Found:

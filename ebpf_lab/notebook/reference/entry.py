@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
 _WIDTH = 88
+_TYPE_WIDTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ class Entry:
         if self.dialect:
             yield "dialect", f"{self.dialect} alone"
 
+    def _columns(self) -> str:
+        width = min(max(len(made) for _, made in self.members), _TYPE_WIDTH)
+        return "\n".join(f"{made:<{width}}  {name}" for name, made in self.members)
+
     def plain(self) -> str:
         """The entry as text."""
         parts = [f"{self.signature or self.name}    ({self.kind})"]
@@ -70,21 +76,21 @@ class Entry:
         if facts:
             parts.append("\n".join(facts))
         if self.members:
-            width = min(max(len(made) for _, made in self.members), 40)
-            parts.append("\n".join(f"    {made:<{width}}  {name}" for name, made in self.members))
+            parts.append(textwrap.indent(self._columns(), "    "))
         if self.example:
             parts.append(textwrap.indent(self.example, "    "))
         return "\n\n".join(parts)
 
     def html(self) -> str:
         """The entry for a notebook: colours are the page's own, so that it is readable in light and dark."""
-        code = "font-family:var(--jp-code-font-family,monospace);white-space:pre-wrap;margin:0 0 6px"
+        code = "font-family:var(--jp-code-font-family,monospace);white-space:pre-wrap"
+        code += ";margin:0 0 6px;background:none"
         parts = [
             f'<pre style="{code};font-weight:600">{escape(self.signature or self.name)}'
             f'<span style="font-weight:400;opacity:.7">   {escape(self.kind)}</span></pre>'
         ]
         if self.text:
-            parts.append(f'<p style="margin:0 0 6px;max-width:46em">{escape(self.text)}</p>')
+            parts.append(f'<p style="margin:0 0 6px;max-width:46em">{_marked(self.text)}</p>')
         cell = "text-align:left;vertical-align:top;padding:0;border:none"
         rows = "".join(
             f'<tr style="background:none"><td style="{cell};opacity:.7;padding-right:1em">{escape(name)}</td>'
@@ -94,8 +100,12 @@ class Entry:
         if rows:
             parts.append(f'<table style="margin:0 0 6px;border:none">{rows}</table>')
         if self.members:
-            listed = "\n".join(f"{made}  {name}" for name, made in self.members)
-            parts.append(f'<pre style="{code}">{escape(listed)}</pre>')
+            parts.append(f'<pre style="{code}">{escape(self._columns())}</pre>')
         if self.example:
             parts.append(f'<pre style="{code};padding-left:1em">{escape(self.example)}</pre>')
         return f'<div style="font-size:var(--jp-ui-font-size1,13px);line-height:1.4">{"".join(parts)}</div>'
+
+
+def _marked(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

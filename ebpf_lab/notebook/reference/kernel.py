@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ebpf_lab.errors import LabError
 from ebpf_lab.host import kernel_names, tracefs
+from ebpf_lab.host.records import record
 from ebpf_lab.notebook import reference
 from ebpf_lab.notebook.reference.entry import Entry
 from ebpf_lab.source.probe import Probe, from_section, section_form, section_kind
@@ -15,6 +17,9 @@ from ebpf_lab.source.typename import TypeName
 _WORDS = ("struct", "union", "enum")
 _FORMS = {"rawtracepoint": "raw_tp", "profile": "perf_event"}
 """Kinds of probes whose programs are written about under another name."""
+_INTEGERS = frozenset(
+    {"int", "unsigned int", "long int", "long unsigned int", "u32", "u64", "s32", "s64", "pid_t", "size_t"}
+)
 _ON_FUNCTIONS = ("kprobe", "kretprobe", "fentry", "fexit")
 
 
@@ -135,17 +140,25 @@ def _tracepoint(made: Entry, probe: Probe) -> Entry:
         return made
     if not fields:
         return replace(made, text=f"This kernel has no tracepoint {probe.group}:{probe.name}. {made.text}")
-    record = probe.name
-    if probe.group == "syscalls":
-        record = "sys_enter" if record.startswith("sys_enter_") else "sys_exit"
-    declared = kernel_names.types().beginning(f"trace_event_raw_{record}")[:1]
-    context = f"struct {declared[0]} *" if declared == [f"trace_event_raw_{record}"] else made.context
+    struct = f"struct {record(probe.group, probe.name)}"
+    known = kernel_names.members(struct)
+    context = f"{struct} *" if known else made.context
     if probe.group == "syscalls":
         context += "; in bcc, args with the names below"
-    return replace(
-        made,
-        kind="tracepoint",
-        context=context,
-        members=tuple((name, words) for words, name in fields),
-        example="",
+    members = tuple((name, words) for words, name in fields)
+    example = _program(probe, struct, known) if known else ""
+    return replace(made, kind="tracepoint", context=context, members=members, example=example)
+
+
+def _program(probe: Probe, struct: str, known: Mapping[str, TypeName]) -> str:
+    """A program on a tracepoint that prints one of its fields."""
+    numbers = [name for name, made in known.items() if not made.layers and made.base in _INTEGERS]
+    field = "ret" if "ret" in numbers else next(iter(numbers), "")
+    if probe.group == "syscalls" and "args" in known:
+        field = "args[0]"
+    printed = f'bpf_printk("{field} is %ld", (long)ctx->{field});' if field else 'bpf_printk("here");'
+    return (
+        f'SEC("tracepoint/{probe.group}/{probe.name}")\n'
+        f"int on_{probe.name.replace('-', '_')}({struct} *ctx)\n"
+        f"{{\n    {printed}\n    return 0;\n}}"
     )

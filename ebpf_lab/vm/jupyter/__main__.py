@@ -20,6 +20,8 @@ _MODULES = (
     *("ebpf_lab.backends.libbpf", "ebpf_lab.backends.bcc", "ebpf_lab.diagnose.verifier"),
 )
 _EXTENSIONS = ("ebpf_lab",)
+# What the first Tab would wait for.
+_CALLS = ("ebpf_lab.notebook.completion.warm:warm",)
 _KERNEL = "ebpf_lab.notebook.kernel.LabKernel"
 
 
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     if not (parsed.connection or parsed.prepare):
         parser.error("one of -f FILE and --prepare is needed")
-    wanted = Wanted(parsed.kernel, parsed.memory, parsed.cpus, _MODULES, _EXTENSIONS, _KERNEL)
+    wanted = Wanted(parsed.kernel, parsed.memory, parsed.cpus, _MODULES, _CALLS, _EXTENSIONS, _KERNEL)
     try:
         machine = find(wanted, lambda line: print(f"vm: {line}", file=sys.stderr, flush=True))
         return (

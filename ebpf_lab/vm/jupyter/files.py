@@ -50,19 +50,22 @@ def environment() -> dict[str, str]:
     return path | {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 
-def start(
-    modules: Sequence[str], extensions: Sequence[str], kernel_class: str, environment: Mapping[str, str]
-) -> str:
+def start(preparation: Sequence[str], extensions: Sequence[str], environment: Mapping[str, str]) -> str:
     """The shell's command that starts the process in the guest."""
     command = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-    command += [sys.executable, "-m", PROGRAM, *(f"--import={module}" for module in modules)]
+    command += [sys.executable, "-m", PROGRAM, *preparation]
     command += [f"--extension={extension}" for extension in extensions]
-    command += [f"--kernel-class={kernel_class}"]
     return f"exec {shlex.join(command)}\n"
 
 
-def record(modules: Sequence[str], kernel_class: str, environment: Mapping[str, str]) -> Needed:
-    """Let the kernel's process import `modules` and open its sockets here, and say which files that took.
+def record(preparation: Sequence[str], environment: Mapping[str, str]) -> Needed:
+    """Let the kernel's process get ready and open its sockets here, and say which files that took.
+
+    Parameters
+    ----------
+    preparation : sequence of str
+        The process's options that say how.
+    environment : mapping
 
     Raises
     ------
@@ -71,8 +74,7 @@ def record(modules: Sequence[str], kernel_class: str, environment: Mapping[str, 
     """
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report"
-        command = [sys.executable, "-m", PROGRAM, "--record", str(report), f"--kernel-class={kernel_class}"]
-        command += [f"--import={module}" for module in modules]
+        command = [sys.executable, "-m", PROGRAM, "--record", str(report), *preparation]
         done = subprocess.run(
             command,
             # What it keeps in a home is not to stay in anybody's.

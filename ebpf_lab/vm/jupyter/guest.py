@@ -47,15 +47,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--import", action="append", default=[], dest="modules", metavar="MODULE")
     parser.add_argument("--extension", action="append", default=[], metavar="MODULE")
+    parser.add_argument("--call", action="append", default=[], dest="calls", metavar="MODULE:FUNCTION")
     parser.add_argument("--kernel-class", required=True, metavar="CLASS")
     parser.add_argument("--record", type=Path, metavar="FILE")
     parsed = parser.parse_args()
     if parsed.record:
-        _record(parsed.modules, parsed.kernel_class, parsed.record)
+        _record(parsed)
         return
     # As a background job of the shell's it was started with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    app = _prepare(parsed.modules, parsed.kernel_class, _IPYTHON, PORTS)
+    app = _prepare(parsed, _IPYTHON, PORTS)
     with open("/go") as orders:
         with open("/ready", "w") as ready:
             ready.write("ready\n")
@@ -66,11 +67,11 @@ def main() -> None:
     app.start()
 
 
-def _prepare(modules: list[str], kernel_class: str, ipython: str, ports: dict[str, int]) -> Any:
+def _prepare(parsed: argparse.Namespace, ipython: str, ports: dict[str, int]) -> Any:
     os.environ["IPYTHONDIR"] = ipython
     from ipykernel.kernelapp import IPKernelApp
 
-    for module in modules:
+    for module in parsed.modules:
         # What is missing here is missed, and said, where it is used.
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
@@ -85,11 +86,14 @@ def _prepare(modules: list[str], kernel_class: str, ipython: str, ports: dict[st
     app.initialize(
         [
             *("-f", str(connection), "--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"),
-            f"--IPKernelApp.kernel_class={kernel_class}",
+            f"--IPKernelApp.kernel_class={parsed.kernel_class}",
         ]
     )
     app.log_level = logging.WARNING
     _rehearse(app.shell)
+    for call in parsed.calls:
+        module, _, function = call.partition(":")
+        getattr(importlib.import_module(module), function)()
     return app
 
 
@@ -148,7 +152,7 @@ def _reseed(entropy: bytes) -> None:
         sys.modules["numpy"].random.seed()
 
 
-def _record(modules: list[str], kernel_class: str, report: Path) -> None:
+def _record(parsed: argparse.Namespace) -> None:
     opened: set[str] = set()
 
     def audit(event: str, arguments: tuple[object, ...]) -> None:
@@ -157,7 +161,7 @@ def _record(modules: list[str], kernel_class: str, report: Path) -> None:
 
     sys.addaudithook(audit)
     with tempfile.TemporaryDirectory() as ipython:
-        _prepare(modules, kernel_class, ipython, {})
+        _prepare(parsed, ipython, {})
         mapped = set()
         for line in Path("/proc/self/maps").read_text().splitlines():
             _, _, path = line.partition("/")
@@ -169,7 +173,7 @@ def _record(modules: list[str], kernel_class: str, report: Path) -> None:
             for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None))
             if path
         }
-        report.write_text(
+        parsed.record.write_text(
             # This program's own entry among the modules is the notebook's by now.
             json.dumps(
                 {"files": sorted(opened | sources | {__file__}), "mapped": sorted(mapped), "path": sys.path}

@@ -57,6 +57,8 @@ class Wanted:
         The guest's processors.
     modules : tuple of str
         Python modules imported before the machine is saved.
+    calls : tuple of str
+        Functions, as MODULE:FUNCTION, called before the machine is saved.
     extensions : tuple of str
         IPython extensions loaded when a kernel begins.
     kernel_class : str
@@ -67,8 +69,14 @@ class Wanted:
     memory: str
     cpus: int
     modules: tuple[str, ...]
+    calls: tuple[str, ...]
     extensions: tuple[str, ...]
     kernel_class: str
+
+    def preparation(self) -> list[str]:
+        """What the kernel's process does before the machine is saved, as its options."""
+        options = [f"--import={module}" for module in self.modules]
+        return [*options, *(f"--call={call}" for call in self.calls), f"--kernel-class={self.kernel_class}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +175,13 @@ def _make(directory: Path, wanted: Wanted, arch: Architecture, kernel: Image, pr
     progress("preparing a machine for Jupyter kernels, once: this takes a minute or so ...")
     begun = time.monotonic()
     environment = files.environment()
-    needed = files.record(wanted.modules, wanted.kernel_class, environment)
+    needed = files.record(wanted.preparation(), environment)
     work = directory.with_name(f"{directory.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
         processor = _processor(arch, kernel, work)
-        start = files.start(wanted.modules, wanted.extensions, wanted.kernel_class, environment)
+        start = files.start(wanted.preparation(), wanted.extensions, environment)
         entries = [*files.entries(needed.files), initramfs.Entry("start", initramfs.PROGRAM, start.encode())]
         (work / "initrd").write_bytes(initramfs.build(kernel.modules, "jupyter/init.sh", entries))
         _save(work, wanted, arch, kernel, processor)
