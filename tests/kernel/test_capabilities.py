@@ -24,7 +24,7 @@ BY_ADMIN = {"uprobe", "run counts", "interfaces"}
 WITHOUT = {
     ("CAP_BPF", ADMIN): {*TRACING, "xdp"},
     ("CAP_PERFMON", ADMIN): TRACING,
-    ("CAP_DAC_READ_SEARCH",): {"tracepoint", "kernel names"},
+    ("CAP_DAC_READ_SEARCH",): {"tracepoint"},
     ("CAP_SYS_ADMIN",): BY_ADMIN,
     ("CAP_NET_ADMIN",): {"interfaces"},
     ("CAP_NET_ADMIN", ADMIN): {"xdp", "interfaces"},
