@@ -10,7 +10,7 @@ from ebpf_lab.errors import VirtualMachineError
 from ebpf_lab.vm import lima
 from ebpf_lab.vm.arch import ARCHITECTURES
 from ebpf_lab.vm.image import KERNELS
-from ebpf_lab.vm.machine import DEFAULT_KERNEL, Machine, TimeLimit
+from ebpf_lab.vm.machine import DEFAULT_KERNEL, DEFAULT_MEMORY, Machine, TimeLimit
 
 # As timeout(1) and the shell have them.
 _TIMED_OUT = 124
@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this long"
     )
     parser.add_argument("--cpus", type=int, default=2, metavar="N", help="default %(default)s")
-    parser.add_argument("--memory", default="2G", metavar="SIZE", help="default %(default)s")
+    parser.add_argument(
+        "--memory", metavar="SIZE", help=f"default {DEFAULT_MEMORY}, for an image {lima.MEMORY}"
+    )
     parser.add_argument(
         "--writable", action="append", default=[], metavar="DIR", help="a directory it may really write to"
     )
@@ -53,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not command and not parsed.image:
         parser.error("which command? for example: lab vm -- uname -r")
     machine = Machine(
-        kernel=parsed.kernel or DEFAULT_KERNEL, cpus=parsed.cpus, memory=parsed.memory, arch=parsed.arch
+        kernel=parsed.kernel or DEFAULT_KERNEL,
+        cpus=parsed.cpus,
+        memory=parsed.memory or (lima.MEMORY if parsed.image else DEFAULT_MEMORY),
+        arch=parsed.arch,
     )
     try:
         if parsed.image:

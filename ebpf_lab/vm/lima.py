@@ -25,6 +25,9 @@ from ebpf_lab.vm.packages import KEYRING, Progress, mirror
 IMAGES = {"debian13": "trixie"}
 """Names of images, and the Debian suite that each is of."""
 
+MEMORY = "3G"
+"""What ``lima/ebpf-lab.yaml`` gives the machine, in QEMU's notation."""
+
 _PROJECT = Path(__file__).resolve().parents[2]
 _USER, _UID = "learner", 1000
 

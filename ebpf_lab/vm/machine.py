@@ -27,6 +27,7 @@ from ebpf_lab.vm.image import Image, image
 from ebpf_lab.vm.packages import Progress
 
 DEFAULT_KERNEL = "6.12"
+DEFAULT_MEMORY = "2G"
 
 # A boot takes 2 to 4 s; a machine busy with other guests was seen to need 20.
 _BOOT_SECONDS = 180.0
@@ -86,7 +87,7 @@ class Machine:
 
     kernel: str = DEFAULT_KERNEL
     cpus: int = 2
-    memory: str = "2G"
+    memory: str = DEFAULT_MEMORY
     arch: str | None = None
     progress: Progress = lambda line: print(f"vm: {line}", file=sys.stderr, flush=True)
 

@@ -24,6 +24,8 @@ def test_scripts_and_probes_are_those_of_the_configuration(tmp_path: Path) -> No
         assert (tmp_path / f"probes/{number}").read_text() == probe["script"]
         assert "{{" not in (tmp_path / f"probes/{number}.hint").read_text()
     assert len(list((tmp_path / "probes").iterdir())) == 2 * len(config["probes"])
+    # GiB, in the words of either.
+    assert config["memory"] == f"{lima.MEMORY}iB"
 
 
 def test_only_root_can_make_an_image(monkeypatch: pytest.MonkeyPatch) -> None:

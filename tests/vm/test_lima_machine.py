@@ -20,7 +20,7 @@ KINDS = {"kprobe", "tracepoint", "uprobe", "ring buffer", "perf buffer"}
 
 
 def test_machine_is_provisioned_and_works_after_a_restart(capsys: pytest.CaptureFixture[str]) -> None:
-    command = [sys.executable, "-m", "ebpf_lab.vm", "--image", "debian13", "--memory", "3G"]
+    command = [sys.executable, "-m", "ebpf_lab.vm", "--image", "debian13"]
     lines = []
     with subprocess.Popen(
         [*command, "--timeout", str(TIME_LIMIT)],
