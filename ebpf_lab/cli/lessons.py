@@ -1,14 +1,17 @@
-"""``ebpf-lab lessons``: the course, and copies of it for learners."""
+"""``ebpf-lab lessons``: the course, copies of it for learners, and recordings of it."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 
 from ebpf_lab.cli.common import Verbs
 from ebpf_lab.lessons import catalogue, copies
+
+_LESSONS = "[0-9][0-9]_*.ipynb"
 
 
 def add(verbs: Verbs) -> None:
@@ -20,6 +23,12 @@ def add(verbs: Verbs) -> None:
         metavar="DIR",
         help="copy the course into this new directory, without solutions and outputs",
     )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="run the lessons on this kernel, and record their traces below DIR (docs/recordings.md)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -29,12 +38,24 @@ def _run(parsed: argparse.Namespace) -> int:
         for notebook in copies.copy(course, parsed.student):
             print(notebook)
         return 0
+    if parsed.record is not None:
+        # Slow to import, and needed here alone.
+        from ebpf_lab.lessons import recorder
+
+        for notebook in sorted(course.glob(_LESSONS)):
+            for recording in recorder.record(notebook, parsed.record, _tell):
+                print(f"{recording}: {recording.stat().st_size:,} bytes")
+        return 0
     exercises = {lesson.name: lesson.exercises for lesson in catalogue.lessons()}
-    for path in sorted(course.glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted(course.glob(_LESSONS)):
         print(_headline(path))
         for exercise in exercises.get(path.stem, ()):
             print(f"    {exercise.name}  {exercise.title}")
     return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _headline(path: Path) -> str:
