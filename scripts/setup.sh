@@ -32,6 +32,11 @@ may_be_root() {
     [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null
 }
 
+# Whether what programs need can be installed at all; without it the lessons are shown as they were recorded.
+may_install() {
+    may_be_root && { [ -n "$bundle" ] || command -v apt-get >/dev/null; }
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -89,9 +94,9 @@ step() { # MESSAGE COMMAND...
 
 # --- apt ---------------------------------------------------------------------------------------------------
 
-# Installs what is missing. A word "one|other" is met by any of these packages, and the first that this
-# distribution has is installed; a word ending in "?" is left out where the distribution has none.
-want_packages() {
+# Sets $missing to what is not installed, and fails where that is nothing. A word "one|other" is met by any of
+# these packages; one ending in "?" may be missing where the distribution has none.
+lacks_packages() {
     # shellcheck disable=SC2046 # package names
     have=$(dpkg-query -W -f ' ${Package} ${db:Status-Status}\n' \
         $(printf '%s\n' "$@" | tr '|' '\n' | tr -d '?') 2>/dev/null | grep ' installed$' || true)
@@ -103,7 +108,12 @@ want_packages() {
         done
         [ -n "$present" ] || missing="$missing $word"
     done
-    [ -n "$missing" ] || return 0
+    [ -n "$missing" ]
+}
+
+# Installs what is missing: of a word "one|other" the first that this distribution has.
+want_packages() {
+    lacks_packages "$@" || return 0
     command -v apt-get >/dev/null || die "these packages are missing, and there is no apt-get:$missing" \
         "the lab runs on Debian 12 or 13 and on Ubuntu 24.04"
     as_root true # sudo asks for its password here, where it can be seen

@@ -1,6 +1,6 @@
 """``ebpf-lab kernels`` and ``ebpf-lab install-kernel``: the lab's kernels for Jupyter.
 
-``kernels`` fails where neither kernel has all kinds of probes.
+``kernels`` fails where none has all kinds of probes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ def add(verbs: Verbs) -> None:
     )
     parser.set_defaults(run=_choose)
     parser = verbs.add_parser(
-        "install-kernel", help='make the kernels "eBPF Lab" and "eBPF Lab (VM)" known to Jupyter'
+        "install-kernel",
+        help="make the lab's kernels known to Jupyter: here, in a virtual machine, and replay",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--user", action="store_true", help="for every Jupyter of this user")
     where.add_argument("--prefix", type=Path, metavar="DIR", help="below DIR; default: this environment")
     parser.add_argument(
         "--course", type=Path, metavar="DIR",
-        help="what the virtual machine may write to, besides a notebook's own directory",
+        help="the course: the virtual machine may write to it, and its recordings are replayed",
     )  # fmt: skip
     parser.add_argument("--kernel", choices=KERNELS, default=DEFAULT_KERNEL, help="default %(default)s")
     parser.add_argument(
-        "--default", choices=(kernels.LOCAL, kernels.MACHINE), metavar="NAME",
-        help=f"{kernels.LOCAL} or {kernels.MACHINE}: take it for notebooks that ask for python3",
+        "--default", choices=(kernels.LOCAL, kernels.MACHINE, kernels.REPLAY), metavar="NAME",
+        help=f"{kernels.LOCAL}, {kernels.MACHINE} or {kernels.REPLAY}: for notebooks that ask for python3",
     )  # fmt: skip
     parser.add_argument(
         "--prepare", action="store_true", help="fetch the virtual machine's kernel and save a machine now"

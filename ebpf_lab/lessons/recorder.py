@@ -78,7 +78,7 @@ def _run(notebook: dict[str, Any], name: str, tell: Callable[[str], None]) -> No
     except ImportError as error:
         raise UsageProblem("lessons are run by IPython, which is not installed") from error
     # Not Jupyter: a machine that is small enough to boot for this has none.
-    shell: Any = InteractiveShell()
+    shell: Any = InteractiveShell()  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook["cells"]):
         tags = cell["metadata"].get("tags", [])
         if cell["cell_type"] != "code" or any(tag.startswith("check:") for tag in tags):

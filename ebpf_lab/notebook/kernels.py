@@ -1,4 +1,4 @@
-"""The lab's two Jupyter kernels, and which of them suits this machine."""
+"""The lab's Jupyter kernels, and which of them suits this machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from ebpf_lab.errors import LabError, MissingFeature
+from ebpf_lab.errors import LabError, MissingFeature, UsageProblem
 from ebpf_lab.host import features
+from ebpf_lab.lessons import catalogue
 from ebpf_lab.notebook import provisioner
+from ebpf_lab.recordings.course import RECORDINGS
+from ebpf_lab.recordings.course import REPLAY as REPLAY_VARIABLE
 from ebpf_lab.vm import requirements
 from ebpf_lab.vm.machine import DEFAULT_KERNEL
 
-LOCAL, MACHINE = "ebpf-lab", "ebpf-lab-vm"
-"""Names of the kernel specifications: on this machine's kernel, and in a virtual machine."""
+LOCAL, MACHINE, REPLAY = "ebpf-lab", "ebpf-lab-vm", "ebpf-lab-replay"
+"""Names of the kernel specifications: on this machine's kernel, in a virtual machine, and on none at all."""
 
 KERNEL_OPTIONS = ("--ext=ebpf_lab", "--IPKernelApp.kernel_class=ebpf_lab.notebook.kernel.LabKernel")
 """What makes IPython's kernel the lab's."""
@@ -44,7 +47,7 @@ class Choice:
     Attributes
     ----------
     name : str
-        :data:`LOCAL` or :data:`MACHINE`.
+        :data:`LOCAL`, :data:`MACHINE` or :data:`REPLAY`.
     why : str
         In one sentence.
     complete : bool
@@ -56,11 +59,22 @@ class Choice:
     complete: bool
 
 
+def has_recordings() -> bool:
+    """Whether the course came with recordings."""
+    try:
+        return any(catalogue.notebooks().glob(f"{RECORDINGS}/*/*/*.zip"))
+    except UsageProblem:
+        return False
+
+
 def choose(
     missing: Callable[[], features.Feature | None] | None = None,
     unready: Callable[[str], LabError | None] = requirements.missing,
+    recorded: Callable[[], bool] = has_recordings,
 ) -> Choice:
     """Which kernel the lessons should run in here: this machine's own if it can trace everything.
+
+    Else one in a virtual machine, else none: lessons then show what was recorded.
 
     Parameters
     ----------
@@ -68,6 +82,8 @@ def choose(
         Says what this machine lacks of :data:`PROBES`; tried unless given.
     unready : callable
         Says what a virtual machine lacks here.
+    recorded : callable
+        Whether there are recordings of the lessons.
     """
     lacking = features.missing(PROBES) if missing is None else missing()
     if lacking is None:
@@ -77,18 +93,22 @@ def choose(
     if problem is None:
         return Choice(MACHINE, f"{why}; a virtual machine with Linux {DEFAULT_KERNEL} has it", True)
     hint = f": {problem.hint}" if problem.hint else ""
-    return Choice(LOCAL, f"{why}, and there can be no virtual machine ({problem.what}{hint})", False)
+    why = f"{why}, and there can be no virtual machine ({problem.what}{hint})"
+    if recorded():
+        return Choice(REPLAY, f"{why}: lessons show what was recorded elsewhere", False)
+    return Choice(LOCAL, why, False)
 
 
 def install(prefix: Path, course: Path | None, kernel: str = DEFAULT_KERNEL) -> list[Path]:
-    """Write both kernel specifications below ``prefix/share/jupyter/kernels``.
+    """Write the kernel specifications below ``prefix/share/jupyter/kernels``.
 
     Parameters
     ----------
     prefix : Path
         Such as a virtual environment, or ``~/.local``.
     course : Path or None
-        The directory, besides that of the notebook, which the virtual machine may write to.
+        The directory, besides that of the notebook, which the virtual machine may write to; its recordings
+        are replayed.  Without one, those beside each notebook are.
     kernel : str
         Kernel series of the virtual machine; any but the default goes into the specification's name.
 
@@ -119,7 +139,15 @@ def install(prefix: Path, course: Path | None, kernel: str = DEFAULT_KERNEL) -> 
         "interrupt_mode": "signal",
         "metadata": _provisioned(prefix),
     }
-    specifications = {LOCAL: local, f"{MACHINE}-{kernel}" if other else MACHINE: machine}
+    replay = local | {
+        "display_name": "eBPF Lab (replay)",
+        "env": {REPLAY_VARIABLE: str(course.resolve() / RECORDINGS) if course else RECORDINGS},
+    }
+    specifications = {
+        LOCAL: local,
+        f"{MACHINE}-{kernel}" if other else MACHINE: machine,
+        REPLAY: replay,
+    }
     return [_write(prefix, name, specification) for name, specification in specifications.items()]
 
 

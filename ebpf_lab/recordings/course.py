@@ -13,6 +13,9 @@ from ebpf_lab.recordings.model import Asked
 REPLAY, RECORD = "EBPF_LAB_REPLAY", "EBPF_LAB_RECORD"
 """Variables of the environment: the directory whose recordings ``%%bpf`` replays, or records into."""
 
+RECORDINGS = "recordings"
+"""The directory of the course's, beside its notebooks."""
+
 LIVE_ELSEWHERE = "open the lesson where programs run: %bpf doctor says what this machine lacks"
 
 _DIGITS = 12

@@ -57,7 +57,7 @@ def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
     first = lab("start", "--no-browser").stderr
     running = "is running" in first
     assert running or re.search(
-        r"^lab: notebooks run in (ebpf-lab|ebpf-lab-vm): this machine's", first, re.MULTILINE
+        r"^lab: notebooks run in (ebpf-lab|ebpf-lab-vm|ebpf-lab-replay): this machine's", first, re.MULTILINE
     )
     again = lab("start", "--no-browser")
     try:
@@ -73,6 +73,7 @@ def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
             specifications = json.load(answer)["kernelspecs"]
         names = {name: entry["spec"]["display_name"] for name, entry in specifications.items()}
         assert (names["ebpf-lab"], names["ebpf-lab-vm"]) == ("eBPF Lab", "eBPF Lab (VM)")
+        assert names["ebpf-lab-replay"] == "eBPF Lab (replay)"
         assert names["python3"].startswith("eBPF Lab")
         assert served == {path.name for path in (ROOT / "notebooks").glob("[!.]*")}
     finally:

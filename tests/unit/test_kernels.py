@@ -38,17 +38,33 @@ def test_machine_is_taken_where_the_local_kernel_lacks_something() -> None:
     )
 
 
-def test_reason_is_said_where_neither_will_do() -> None:
-    lacking = VirtualMachineError("busybox is not installed", hint="apt-get install busybox-static")
-    choice = kernels.choose(lambda: NO_KPROBES, lambda kernel: lacking)
+NO_MACHINE = VirtualMachineError("busybox is not installed", hint="apt-get install busybox-static")
+
+
+def test_recordings_are_shown_where_neither_will_do() -> None:
+    choice = kernels.choose(lambda: NO_KPROBES, lambda kernel: NO_MACHINE, lambda: True)
+    assert (choice.name, choice.complete) == (kernels.REPLAY, False)
+    assert choice.why == (
+        "this machine's kernel lacks kprobe (CONFIG_KPROBES is not set), and there can be no virtual machine"
+        " (busybox is not installed: apt-get install busybox-static):"
+        " lessons show what was recorded elsewhere"
+    )
+
+
+def test_reason_is_said_where_there_are_no_recordings_either() -> None:
+    choice = kernels.choose(lambda: NO_KPROBES, lambda kernel: NO_MACHINE, lambda: False)
     assert (choice.name, choice.complete) == (kernels.LOCAL, False)
     assert choice.why.endswith(
         "there can be no virtual machine (busybox is not installed: apt-get install busybox-static)"
     )
 
 
+def test_course_comes_with_recordings() -> None:
+    assert kernels.has_recordings()
+
+
 def test_specifications_start_this_python(tmp_path: Path) -> None:
-    local, machine = kernels.install(tmp_path, tmp_path / "course")
+    local, machine, replay = kernels.install(tmp_path, tmp_path / "course")
     argv = json.loads((local / "kernel.json").read_text())["argv"]
     assert argv[0] == sys.executable
     assert argv[-2:] == list(kernels.KERNEL_OPTIONS)
@@ -57,18 +73,25 @@ def test_specifications_start_this_python(tmp_path: Path) -> None:
     assert specification["argv"][-2:] == ["--writable", str(tmp_path / "course")]
     # A Jupyter of another environment would hide a kernel whose provisioner it does not have.
     assert specification["metadata"] == {}
+    specification = json.loads((replay / "kernel.json").read_text())
+    assert specification["display_name"] == "eBPF Lab (replay)"
+    assert specification["env"] == {"EBPF_LAB_REPLAY": str(tmp_path / "course/recordings")}
+    assert "env" not in json.loads((local / "kernel.json").read_text())
 
 
 def test_other_kernel_series_has_a_specification_of_its_own(tmp_path: Path) -> None:
-    _, machine = kernels.install(tmp_path, None, "6.1")
+    _, machine, replay = kernels.install(tmp_path, None, "6.1")
     assert machine.name == "ebpf-lab-vm-6.1"
     specification = json.loads((machine / "kernel.json").read_text())
     assert specification["display_name"] == "eBPF Lab (VM, Linux 6.1)"
     assert specification["argv"][-2:] == ["--kernel", "6.1"]
+    # Where no course is named, each notebook has its own beside it: a kernel starts in that directory.
+    specification = json.loads((replay / "kernel.json").read_text())
+    assert specification["env"] == {"EBPF_LAB_REPLAY": "recordings"}
 
 
 def test_chosen_kernel_takes_the_place_of_python(tmp_path: Path) -> None:
-    *_, machine = kernels.install(tmp_path, None)
+    _, machine, _ = kernels.install(tmp_path, None)
     kernels.make_default(tmp_path, kernels.MACHINE)
     taken = json.loads((tmp_path / "share/jupyter/kernels/python3/kernel.json").read_text())
     assert taken == json.loads((machine / "kernel.json").read_text())

@@ -1,0 +1,105 @@
+"""Every lesson as its recordings show it, on each architecture's, to a user who can trace nothing.
+
+Nothing that traces is there: no rights, no compiler on the PATH, and no module of bcc, nor of the lab's own,
+that loads, attaches or reads.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.globs import files
+from support.lessons import CLAIMS
+from support.machine import ROOT
+from support.rights import home_for_anybody, user_with
+
+from ebpf_lab.lessons import catalogue, recorder
+from ebpf_lab.recordings.course import RECORDINGS
+from ebpf_lab.replaying import load
+
+COURSE = catalogue.notebooks()
+LESSONS = [COURSE / f"{each.name}.ipynb" for each in files(COURSE / RECORDINGS, "[0-9][0-9]_*")]
+ARCHITECTURES = ("x86_64", "aarch64")
+
+_WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "bcc" or name in ABSENT:
+            raise ImportError(f"{name} is not here")
+
+ABSENT = {"ebpf_lab.running", "ebpf_lab.attach", "ebpf_lab.backends.bcc", "ebpf_lab.backends.libbpf",
+          "ebpf_lab.readers.perf", "ebpf_lab.readers.ringbuf"}
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def cells_of(path: Path, recordings: Path, *code: str) -> list[dict[str, Any]]:
+    """What came of the lesson's cells."""
+    with home_for_anybody() as home:
+        (home / "sitecustomize.py").write_text(_WITHOUT)
+        done = subprocess.run(
+            [*user_with(()), sys.executable, ROOT / "tests/support/replay_lesson.py", path, *code],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=home,
+            env={
+                "HOME": str(home),
+                "PATH": "/usr/sbin:/sbin:/bin/nothing",
+                "LC_ALL": "C.UTF-8",
+                "PYTHONPATH": f"{home}:{ROOT}",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "EBPF_LAB_REPLAY": str(recordings),
+            },
+        )
+        assert done.returncode == 0, done.stderr
+        cells: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        return cells
+
+
+def told(cell: dict[str, Any]) -> str:
+    return f"{cell['source']}\n\n{cell['errors']}\n{cell['text']}"
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_is_replayed(path: Path, machine: str) -> None:
+    cells = cells_of(path, COURSE / RECORDINGS / path.stem / machine, *CLAIMS[path.stem])
+    traced = [cell for cell in cells if cell["source"].startswith("%%bpf")]
+    assert traced
+    for cell in cells:
+        expected = [tag.removeprefix("error:") for tag in cell["tags"] if tag.startswith("error:")]
+        assert cell["errors"] == expected, told(cell)
+    for cell in traced:
+        assert "REPLAYED from Linux " in cell["text"], told(cell)
+        assert f" {machine}, 20" in cell["text"], told(cell)
+    checks = [cell for cell in cells if any(tag.startswith("check:") for tag in cell["tags"])]
+    assert all("inconclusive" in cell["text"] for cell in checks)
+
+
+def test_every_cell_of_every_lesson_is_recorded_for_each_architecture() -> None:
+    """None too many either: a cell that was changed has to be recorded again."""
+    for path in LESSONS:
+        notebook = json.loads(path.read_text())
+        cells = {"".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"}
+        texts = {cell for cell in cells if cell.startswith("%%bpf")}
+        for machine in ARCHITECTURES:
+            recordings = files(COURSE / RECORDINGS / path.stem / machine, "*.zip")
+            assert len(recordings) == len(texts), f"ebpf-lab lessons --record, {path.stem}, {machine}"
+
+
+@pytest.mark.parametrize("path", files(COURSE / RECORDINGS, "*/*/*.zip"), ids=lambda path: path.name)
+def test_recordings_are_small_and_whole(path: Path) -> None:
+    assert path.stat().st_size <= recorder.MOST
+    made = load(path)
+    assert made.made.machine == path.parent.name
+    assert made.key.startswith(path.stem.rpartition("-")[2])
+    # A person's name or directory would be everybody's to read.
+    assert made.outcome is None or set(made.outcome.names.users.values()) <= {"root"}
