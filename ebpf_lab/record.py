@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ebpf_lab import inspection
 from ebpf_lab.backends.loaded import LoadedMap
-from ebpf_lab.errors import LabError, UsageProblem
+from ebpf_lab.errors import LabError, Mark, UsageProblem
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.readers.maps import MapContents
@@ -27,7 +27,12 @@ _LEVEL = 2
 
 
 def record(
-    tape: Tape, spec: ProgramSpec, results: Results, codes: Sequence[ProgramCode], status: int | None
+    tape: Tape,
+    spec: ProgramSpec,
+    results: Results,
+    codes: Sequence[ProgramCode],
+    warnings: Sequence[Mark],
+    status: int | None,
 ) -> None:
     """Write the recording of a trace that has ended.
 
@@ -40,6 +45,8 @@ def record(
     results : Results
         What it brought, with the tape's names.
     codes : sequence of ProgramCode
+    warnings : sequence of Mark
+        What the compiler warned of.
     status : int or None
         The command's.
 
@@ -67,6 +74,7 @@ def record(
         directory=tape.directory,
         names=tape.book,
         programs=_programs(tape, spec, codes),
+        warnings=tuple(warnings),
         output=bytes(tape.printed) if tape.heard else None,
         status=status,
     )

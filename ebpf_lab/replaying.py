@@ -116,8 +116,8 @@ class Replaying:
 
     @property
     def warnings(self) -> Sequence[Mark]:
-        """None: nothing is compiled."""
-        return ()
+        """Places in the text that the compiler warned of."""
+        return self._outcome.warnings
 
     @property
     def kernel(self) -> Kernel:

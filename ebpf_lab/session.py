@@ -250,7 +250,7 @@ class Trace:
         if self._tape is not None and self._results is not None:
             from ebpf_lab.record import record
 
-            record(self._tape, self.spec, self._results, self._codes, self.command_status)
+            record(self._tape, self.spec, self._results, self._codes, self._warnings, self.command_status)
 
     def _record_failure(self, error: LabError) -> None:
         if self._tape is not None:

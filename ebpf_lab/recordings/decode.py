@@ -146,6 +146,7 @@ def _outcome(fields: Fields, members: Members) -> Outcome:
         directory=fields.text("directory"),
         names=_book(parse(_member(members, "names.json"), "names.json")),
         programs=_programs(fields.object("programs"), members),
+        warnings=failures.read_marks(fields, "warnings"),
         output=members.get("output"),
         status=fields.integer("status", -(1 << 31), 1 << 31) if "status" in fields else None,
     )

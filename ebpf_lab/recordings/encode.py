@@ -78,6 +78,7 @@ def _outcome(outcome: Outcome, members: dict[str, bytes]) -> dict[str, object]:
         "inherited": {str(fd): name for fd, name in outcome.inherited.items()},
         "directory": outcome.directory,
         "status": outcome.status,
+        "warnings": [asdict(each) for each in outcome.warnings],
         "programs": _programs(outcome.programs, members),
     }
 

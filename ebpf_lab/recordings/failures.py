@@ -36,6 +36,7 @@ def plain(error: LabError) -> dict[str, object]:
         "hint": error.hint,
         "log": error.log[-limits.TEXT :],
         "source": error.source,
+        "warnings": [asdict(each) for each in error.warnings],
     }
     if isinstance(error, VerifierRejected):
         made |= {"rule": error.rule, "steps": [asdict(each) for each in error.steps]}
@@ -53,7 +54,20 @@ def read(fields: Fields) -> LabError:
     if kind is None:
         raise wrong(fields.place, "is of an unknown kind")
     words = {name: fields.text(name, limits.TEXT) for name in ("what", "why", "hint", "log")}
-    marks = tuple(
+    marks = read_marks(fields, "where")
+    if kind is VerifierRejected:
+        steps = tuple(_step(each) for each in fields.objects("steps", 1 << 16))
+        error: LabError = VerifierRejected(where=marks, rule=fields.text("rule"), steps=steps, **words)
+    else:
+        error = kind(where=marks, **words)
+    error.source = fields.text("source", limits.TEXT)
+    error.warnings = read_marks(fields, "warnings")
+    return error
+
+
+def read_marks(fields: Fields, name: str) -> tuple[Mark, ...]:
+    """Places in the text."""
+    return tuple(
         Mark(
             each.integer("line", -1, 1 << 31),
             each.text("text"),
@@ -62,15 +76,8 @@ def read(fields: Fields) -> LabError:
             each.text("note"),
             each.text("severity", 16),
         )
-        for each in fields.objects("where")
+        for each in fields.objects(name)
     )
-    if kind is VerifierRejected:
-        steps = tuple(_step(each) for each in fields.objects("steps", 1 << 16))
-        error: LabError = VerifierRejected(where=marks, rule=fields.text("rule"), steps=steps, **words)
-    else:
-        error = kind(where=marks, **words)
-    error.source = fields.text("source", limits.TEXT)
-    return error
 
 
 def _step(fields: Fields) -> PathStep:

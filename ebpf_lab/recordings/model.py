@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from ebpf_lab.backends.loaded import LoadedStream
-from ebpf_lab.errors import LabError
+from ebpf_lab.errors import LabError, Mark
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.results import Account
@@ -110,7 +110,7 @@ class Outcome:
     """What a trace brought.
 
     ``functions`` are the programs that were attached; ``inherited`` and ``directory`` are what the command
-    was started with.
+    was started with, ``warnings`` what the compiler warned of.
     """
 
     account: Account
@@ -120,6 +120,7 @@ class Outcome:
     directory: str
     names: Book
     programs: Programs
+    warnings: tuple[Mark, ...] = ()
     output: bytes | None = None
     status: int | None = None
 

@@ -127,6 +127,7 @@ def outcome() -> Outcome:
             {100},
         ),
         programs=Programs((_code(),), 0xFFFFFFFF81234560, {"on_exec": "0: (b7) r0 = 0\n1: (95) exit\n"}),
+        warnings=(Mark(6, '    bpf_printk("hello");', 5, 10, "unused", "warning"),),
         output=b"said\n\x1b[1m\xff",
         status=-15,
     )

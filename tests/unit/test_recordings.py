@@ -89,6 +89,7 @@ def test_everything_comes_back(file: Path) -> None:
     assert trace.stats["events"].not_kept == 7
     assert trace.results().notes[-1] == "events: the recording holds the first 23 of 30 events"
     assert trace.command_status == -15
+    assert [each.note for each in trace.warnings] == ["unused"]
     assert (trace.disassembly()["line"].tolist(), trace.jited()["code"].tolist()[-1]) == ([9, 9], "ret")
     assert trace.verifier_log()["code"].tolist() == ["r0 = 0", "exit"]
     assert [len(each) for each in trace.take().values()] == [21, 1]
