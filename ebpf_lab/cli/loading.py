@@ -10,7 +10,6 @@ from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.errors import LabError
 from ebpf_lab.host import features
 from ebpf_lab.host.answers import Answer
-from ebpf_lab.running import placed
 from ebpf_lab.source.analyse import analyse
 from ebpf_lab.source.probe import Probe
 from ebpf_lab.source.snippets import Snippet
@@ -59,6 +58,9 @@ def check(snippet: Snippet) -> Outcome:
 
 
 def _load(snippet: Snippet) -> LabError | None:
+    # Here, because only this takes Linux.
+    from ebpf_lab.running import placed
+
     try:
         spec = analyse(snippet.text, dialect=snippet.backend, attach=snippet.attach)
         spec = replace(spec, programs=tuple(map(_at_loopback, spec.programs)))

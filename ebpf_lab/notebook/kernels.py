@@ -13,7 +13,6 @@ from pathlib import Path
 from ebpf_lab.errors import LabError, MissingFeature, UsageProblem
 from ebpf_lab.host import features
 from ebpf_lab.lessons import catalogue
-from ebpf_lab.notebook import provisioner
 from ebpf_lab.recordings.course import RECORDINGS
 from ebpf_lab.recordings.course import REPLAY as REPLAY_VARIABLE
 from ebpf_lab.vm import requirements
@@ -174,6 +173,9 @@ def _write(prefix: Path, name: str, specification: object) -> Path:
 def _provisioned(prefix: Path) -> dict[str, object]:
     # Jupyter hides a kernel whose provisioner it does not find: only a server of this environment finds ours.
     # Without one the kernel starts all the same, but a failure shows in the server's log alone.
+    # Here, because the command line names kernels also where there is no Jupyter.
+    from ebpf_lab.notebook import provisioner
+
     known = entry_points(group="jupyter_client.kernel_provisioners", name=provisioner.NAME)
     if known and Path(os.path.realpath(prefix)).is_relative_to(os.path.realpath(sys.prefix)):
         return {"kernel_provisioner": {"provisioner_name": provisioner.NAME}}

@@ -101,6 +101,8 @@ class BpfMagics(Magics):
                 made.run()
         if cell_options.background:
             self._warn(made.warnings, made.spec.text)
+            if replayed := made.results().replayed:
+                print(replayed)
             self._registry.add(Background(key, cell_options.output, made))
             return self._bind(cell_options.output, made)
         _print_output(b"".join(printed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,9 @@ def alone(path: Path, progress: Progress, what: str) -> Iterator[None]:
     what : str
         What another process would be doing meanwhile.
     """
+    # Here: the command line, which names the machines, is also there where none can be.
+    import fcntl
+
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

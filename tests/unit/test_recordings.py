@@ -261,9 +261,9 @@ class Blocker:
         if name in BLOCKED or name.partition(".")[0] in BLOCKED:
             raise ImportError(name + " is only to be had on Linux")
 
-BLOCKED = {"fcntl", "resource", "termios", "pwd", "grp", "bcc", "pty", "ebpf_lab.running", "ebpf_lab.attach",
-    "ebpf_lab.readers.perf", "ebpf_lab.readers.ringbuf", "ebpf_lab.readers.printk", "ebpf_lab.backends.bcc",
-    "ebpf_lab.backends.libbpf"}
+BLOCKED = {"jupyter_client", "IPython", "fcntl", "resource", "termios", "pwd", "grp", "bcc", "pty",
+    "ebpf_lab.running", "ebpf_lab.attach", "ebpf_lab.readers.perf", "ebpf_lab.readers.ringbuf",
+    "ebpf_lab.readers.printk", "ebpf_lab.backends.bcc", "ebpf_lab.backends.libbpf"}
 import select, signal, os, time  # which are everywhere, but not with all of these
 for module, name in ((select, "epoll"), (select, "poll"), (signal, "SIGKILL"), (os, "pipe2"),
                      (os, "killpg"), (os, "setsid"), (os, "sched_getaffinity"), (time, "CLOCK_BOOTTIME")):
@@ -275,6 +275,7 @@ import ebpf_lab
 trace = ebpf_lab.replay(sys.argv[1])
 print(trace.header)
 print(len(trace.frame), len(trace.maps["counts"]), len(trace.disassembly()), len(trace.verifier_log()))
+import ebpf_lab.cli  # and so can the command line
 """
 
 
