@@ -624,8 +624,11 @@ def trace(
 
     Notes
     -----
-    Needs Linux with BPF (``CONFIG_BPF_SYSCALL``), and what the probes and maps in use need.
+    Needs Linux with BPF (``CONFIG_BPF_SYSCALL``), and what the probes and maps in use need.  Where the
+    environment's ``EBPF_LAB_REPLAY`` names a directory of recordings, as in a course that is shown and not
+    run, the one of this program is replayed.
     """
+    endless = seconds is None and events is None and command is None
     made = prepare(
         source,
         seconds=seconds,
@@ -638,9 +641,11 @@ def trace(
         event=event,
         keep=keep,
         output=output,
-        record=record,
+        record=record or course.records(),
+        replay=None if record else course.replays(),
+        hold=endless,
     )
-    return made if seconds is None and events is None and command is None else made.run()
+    return made if endless else made.run()
 
 
 def prepare(

@@ -13,7 +13,7 @@ from IPython.core.display_functions import display
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from ebpf_lab import session, warned
-from ebpf_lab.errors import Mark, UsageProblem
+from ebpf_lab.errors import LabError, Mark, UsageProblem
 from ebpf_lab.host import doctor, features, listing
 from ebpf_lab.inside.view import Inside
 from ebpf_lab.notebook import completion, error_html, maps, places, reference, tooltip
@@ -201,7 +201,15 @@ class BpfMagics(Magics):
             raise UsageProblem(
                 "%bpf probes takes one pattern", hint="%bpf probes 'tracepoint:syscalls:*openat*'"
             )
-        return pd.DataFrame(listing.list_probes(arguments[0]), columns=["kind", "probe"])
+        try:
+            found = listing.list_probes(arguments[0])
+        except LabError as error:
+            if course.replays() is None:
+                raise
+            # A lesson that is shown goes on: what was traced is in its recordings all the same.
+            print(f"{error.what}, and nothing of this notebook runs in a kernel: there is nothing to list.")
+            found = []
+        return pd.DataFrame(found, columns=["kind", "probe"])
 
     def _doctor(self, arguments: list[str]) -> None:
         _no_more("doctor", arguments)

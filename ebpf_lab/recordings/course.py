@@ -11,7 +11,7 @@ from ebpf_lab.errors import UsageProblem
 from ebpf_lab.recordings.model import Asked
 
 REPLAY, RECORD = "EBPF_LAB_REPLAY", "EBPF_LAB_RECORD"
-"""Variables of the environment: the directory whose recordings ``%%bpf`` replays, or records into."""
+"""Variables of the environment: the directory whose recordings cells and scripts replay, or record into."""
 
 RECORDINGS = "recordings"
 """The directory of the course's, beside its notebooks."""
