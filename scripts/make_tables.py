@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,12 @@ def errors(include: Path, arch: str) -> dict[int, str]:
     return _by_number(defined, [name for name in defined if re.match(r"E[A-Z0-9]+$", name)])
 
 
+def error_words(numbers: Iterable[int]) -> dict[int, str]:
+    """Return what C programs say of errors here; elsewhere the same numbers may be other errors."""
+    words = {number: os.strerror(number) for number in numbers}
+    return {number: said for number, said in words.items() if not said.startswith("Unknown")}
+
+
 def signals(include: Path, arch: str) -> dict[int, str]:
     """Return the names of the signals up to 31; the real-time ones have none."""
     defined = macros(include, arch, "asm/signal.h")
@@ -123,6 +130,7 @@ def tables(include: Path) -> dict[str, Any]:
     """Return all tables; needs the headers of both architectures."""
     return {
         "errno": errors(include, "x86_64"),
+        "errno_words": error_words(errors(include, "x86_64")),
         "signal": signals(include, "x86_64"),
         "open_flags": {arch: open_flags(include, arch) for arch in TRIPLETS},
         "syscall": {arch: system_calls(include, arch) for arch in TRIPLETS},

@@ -124,6 +124,16 @@ def errno_naming(positive: bool) -> Naming:
     return name
 
 
+@cache
+def _error_words() -> dict[int, str]:
+    return _table("errno_words")
+
+
+def error_words(number: int) -> str:
+    """What Linux calls an error to people, "" for one that user space does not know."""
+    return _error_words().get(number, "")
+
+
 def signal_naming() -> Naming:
     """Name signals; those for real time as ``kill -l`` does."""
     names = _table("signal")

@@ -41,6 +41,7 @@ def test_errors_and_signals():
     for arch in PRESENT:
         agrees(make_tables.errors(INCLUDE, arch), COMMITTED["errno"])
         agrees(make_tables.signals(INCLUDE, arch), COMMITTED["signal"])
+    agrees(make_tables.error_words(map(int, COMMITTED["errno"])), COMMITTED["errno_words"])
 
 
 def test_numbers():

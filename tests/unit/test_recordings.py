@@ -222,6 +222,22 @@ def test_a_directory_is_searched_for_the_program(tmp_path: Path, monkeypatch: py
     assert course.place(tmp_path, "a", Asked(), "").name.startswith("program-")
 
 
+def test_a_course_that_is_shown_replays_what_scripts_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = recordings.recording()
+    asked = Asked(settings=ARGUMENTS["set"])
+    for each in (made, replace(made, asked=asked)):
+        save(course.place(tmp_path, each.text, each.asked, ""), each)
+    monkeypatch.setenv(course.REPLAY, str(tmp_path))
+    assert ebpf_lab.trace(recordings.TEXT, **ARGUMENTS).header.startswith("REPLAYED from Linux")
+    with ebpf_lab.trace(recordings.TEXT, set=ARGUMENTS["set"]) as trace:
+        while trace.results().delivered < 31:
+            time.sleep(0.01)
+        assert trace.running  # nothing but the block's end ends it
+    assert not trace.running
+
+
 def test_what_is_too_large_is_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     from ebpf_lab.readers.batch import Batch
     from ebpf_lab.tape import Tape

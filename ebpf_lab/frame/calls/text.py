@@ -9,7 +9,7 @@ from ebpf_lab.frame.calls import values
 from ebpf_lab.frame.calls.files import Files, returns_descriptor, signed
 from ebpf_lab.frame.calls.shapes import ShapeKind, shapes
 from ebpf_lab.frame.calls.tables import Argument, arguments, constants
-from ebpf_lab.frame.decoders import errno_naming
+from ebpf_lab.frame.decoders import errno_naming, error_words
 
 _DESCRIPTORS = frozenset(
     {
@@ -90,7 +90,7 @@ def result_text(call: Call, files: Files) -> str:
         name = _ERRNO(ret) or str(-ret)
         if name in _RESTARTS:
             return f"? {name} ({_RESTARTS[name]})"
-        words = values.error(-ret)
+        words = error_words(-ret)
         return f"-1 {name} ({words})" if words else f"-1 {name}"
     if call.name in _RESULT_IS_ADDRESS:
         return hex(ret & (1 << 64) - 1)

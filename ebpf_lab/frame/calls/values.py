@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import re
 import struct
 from functools import cache
 
@@ -229,11 +227,6 @@ def socket_address(arch: str, data: bytes) -> str:
         text = "@" + quoted(path[1:]) if path[:1] == b"\0" else quoted(path.partition(b"\0")[0])
         return f"{{sa_family=AF_UNIX, sun_path={text}}}" if path.strip(b"\0") else "{sa_family=AF_UNIX}"
     return f"{{sa_family={family}, sa_data={quoted(data[2:])}}}"
-
-
-def error(number: int) -> str:
-    """The words of an error that user space knows."""
-    return re.sub(r"^Unknown error.*", "", os.strerror(number))
 
 
 def word(value: int, c_type: str) -> str:
