@@ -16,8 +16,8 @@ from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.readers.maps import MapContents
 from ebpf_lab.recordings import limits
+from ebpf_lab.recordings.files import save
 from ebpf_lab.recordings.model import Made, Outcome, Programs, RecordedStream, Recording
-from ebpf_lab.replaying import save
 from ebpf_lab.results import MapsRead, Results
 from ebpf_lab.source.spec import ProgramSpec
 from ebpf_lab.tape import Tape

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ebpf_lab.engine import Engine
 from ebpf_lab.errors import UsageProblem
+from ebpf_lab.recordings.files import load, spec_of
 from ebpf_lab.recordings.model import Asked, Made, Recording, normal
-from ebpf_lab.replaying import Replaying, absent, load, spec_of
+from ebpf_lab.replaying import Replaying, absent
 from ebpf_lab.session import Trace
 from ebpf_lab.source.spec import ProgramSpec
 

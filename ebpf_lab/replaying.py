@@ -6,30 +6,26 @@ import copy
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
 from ebpf_lab.backends.loaded import LoadedMap
 from ebpf_lab.collect import Collected, Collector
 from ebpf_lab.command import Command
-from ebpf_lab.errors import LabError, Mark, RecordingDamaged, UsageProblem
+from ebpf_lab.errors import LabError, Mark, UsageProblem
 from ebpf_lab.frame.calls.files import Files
 from ebpf_lab.held import Held
 from ebpf_lab.inside.program import ProgramCode
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.readers.maps import MapContents
-from ebpf_lab.recordings import archive, limits
-from ebpf_lab.recordings.decode import decode
-from ebpf_lab.recordings.encode import encode
+from ebpf_lab.recordings import limits
 from ebpf_lab.recordings.model import Outcome, RecordedStream, Recording
 from ebpf_lab.recordings.names import RecordedNames
 from ebpf_lab.results import Account, MapsRead, Results, StreamBytes
-from ebpf_lab.source.analyse import analyse
-from ebpf_lab.source.spec import Dialect, ProgramSpec
+from ebpf_lab.source.spec import ProgramSpec
 from ebpf_lab.stats import ProgramStats
 from ebpf_lab.watching import Glimpse, Watch
 
@@ -90,7 +86,7 @@ class Replaying:
                 Collected(each.stream.name, reader)
                 for each, reader in zip(self._outcome.streams, self._readers, strict=True)
             ],
-            keep=limits.EVENTS,
+            keep=limits.CONTENT,
             enough=None,
             on_enough=on_end,
             alongside=self._look_for_end,
@@ -253,67 +249,6 @@ class RecordedReader:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def save(path: Path, recording: Recording) -> None:
-    """Write a recording, once it is sure that it can be read.
-
-    Raises
-    ------
-    UsageProblem
-        It cannot be written there.
-    RecordingDamaged
-        The trace holds what recordings cannot.
-    """
-    members = encode(recording)
-    _check(decode(members))
-    archive.write(path, members)
-
-
-def load(path: Path) -> Recording:
-    """Read a recording, and decode all of it once: what comes of it later can be relied on.
-
-    Raises
-    ------
-    UsageProblem
-        There is no such file.
-    RecordingDamaged
-        It is no recording, or not a whole one, or of another version.
-    """
-    return parse(archive.read(path))
-
-
-def parse(members: Mapping[str, bytes]) -> Recording:
-    """As :func:`load`, of what is in the file."""
-    recording = decode(members)
-    _check(recording)
-    return recording
-
-
-def _check(recording: Recording) -> None:
-    if recording.outcome is None:
-        return
-    try:
-        engine = Replaying(recording, spec_of(recording), pace=None, hold=True, on_end=lambda: None)
-        engine.detach()
-        results = engine.results(0.0)
-        _ = results.frames, results.maps, results.notes, results.header
-    except RecordingDamaged:
-        raise
-    except Exception as error:  # whatever decoding stumbles over, the file is wrong
-        raise RecordingDamaged("the recording is damaged: it does not decode", why=str(error)) from error
-
-
-def spec_of(recording: Recording) -> ProgramSpec:
-    """What the recorded text asks for."""
-    asked = recording.asked
-    return analyse(
-        recording.text,
-        dialect=Dialect(recording.dialect),
-        attach=asked.attach,
-        settings=asked.settings,
-        events=asked.stream_types,
-    )
 
 
 def recorded_error(recording: Recording, error: LabError | None = None) -> LabError:

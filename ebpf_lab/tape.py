@@ -73,14 +73,14 @@ class Tape:
         size = max(batch.record_size, track.longest, 1)
         fitting = min(
             len(batch),
-            self._room // max(batch.record_size, 1),
+            self._room // max(batch.nbytes // len(batch), 1),
             (limits.DECODED - track.decoded) // size,
             limits.CELLS // track.columns - track.events,
         )
         if fitting <= 0:
             return
         kept = batch.first(fitting)
-        self._room -= kept.data.nbytes
+        self._room -= kept.nbytes
         track.events += fitting
         track.decoded += fitting * size
         track.batches.append(kept)

@@ -18,8 +18,8 @@ from ebpf_lab.errors import UsageProblem
 from ebpf_lab.failures import FAILURES
 from ebpf_lab.host import features
 from ebpf_lab.preparation import prepared
+from ebpf_lab.recordings.files import load
 from ebpf_lab.recordings.model import normal
-from ebpf_lab.replaying import load
 from ebpf_lab.session import Trace
 from ebpf_lab.source import options, snippets
 from ebpf_lab.source.snippets import Snippet

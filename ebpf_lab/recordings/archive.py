@@ -34,7 +34,18 @@ _ENTRY = 512
 """Bytes of the directory for each member, at most."""
 
 
-def write(path: Path, members: Mapping[str, bytes]) -> None:
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """A file's content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content, compresslevel=9)
+    return buffer.getvalue()
+
+
+def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all.
 
     Only its owner may read it: it holds what took rights to see.  Whoever shares it decides to.
@@ -44,18 +55,12 @@ def write(path: Path, members: Mapping[str, bytes]) -> None:
     UsageProblem
         It cannot be written there.
     """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content, compresslevel=9)
     try:
         # The name is the file's only once all of it is there; mkstemp makes it its owner's alone.
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(buffer.getvalue())
+                file.write(data)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):

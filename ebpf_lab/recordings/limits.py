@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FILE = 32 << 20
+FILE = 64 << 20
 """Bytes of the file."""
 CONTENT = 128 << 20
 """Bytes of everything in it, unpacked."""

@@ -21,7 +21,7 @@ from support.rights import home_for_anybody, user_with
 from ebpf_lab import session
 from ebpf_lab.lessons import catalogue, recorder
 from ebpf_lab.recordings.course import RECORDINGS
-from ebpf_lab.replaying import load
+from ebpf_lab.recordings.files import load
 from ebpf_lab.source.options import parse_cell
 
 COURSE = catalogue.notebooks()

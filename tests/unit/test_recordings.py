@@ -24,8 +24,8 @@ from ebpf_lab.cli import main
 from ebpf_lab.recordings import archive, course, limits
 from ebpf_lab.recordings.decode import decode
 from ebpf_lab.recordings.encode import encode
+from ebpf_lab.recordings.files import save, spec_of
 from ebpf_lab.recordings.model import Asked
-from ebpf_lab.replaying import save, spec_of
 
 ARGUMENTS = {"command": ["sh", "-c", "true"], "only": True, "set": {"least": "5"}}
 
@@ -200,7 +200,7 @@ def test_another_version_is_told_from_damage(version: int, hint: str, tmp_path: 
     members = encode(recordings.recording())
     main = json.loads(members["recording.json"]) | {"version": version}
     path = tmp_path / "trace.zip"
-    archive.write(path, members | {"recording.json": json.dumps(main).encode()})
+    archive.write(path, archive.pack(members | {"recording.json": json.dumps(main).encode()}))
     with pytest.raises(RecordingDamaged, match=f"format's version {version}") as raised:
         ebpf_lab.replay(path)
     assert hint in raised.value.hint

@@ -19,8 +19,8 @@ from support import recordings
 from ebpf_lab import LabError, RecordingDamaged
 from ebpf_lab.recordings import archive, limits
 from ebpf_lab.recordings.encode import BATCH, encode
+from ebpf_lab.recordings.files import parse
 from ebpf_lab.recordings.model import Recording
-from ebpf_lab.replaying import parse
 
 MEMBERS = encode(recordings.recording())
 FAILED = encode(recordings.failed())
