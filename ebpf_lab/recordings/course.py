@@ -62,5 +62,5 @@ def find(directory: Path, text: str, asked: Asked) -> Path:
     raise UsageProblem(
         "there is no recording of this cell as it is now",
         why=f"nothing runs in a kernel here: cells show what was recorded ({directory})",
-        hint=f"undo the changes to its C and its first line, or {LIVE_ELSEWHERE}",
+        hint=f"undo the changes to its C and its first line, if there are any, or {LIVE_ELSEWHERE}",
     )
