@@ -45,6 +45,12 @@ class Canvas:
         """Axes to draw in: new ones of that height [inches], or those that were given."""
         import matplotlib
 
+        if given is None and not self.offscreen:
+            from matplotlib import pyplot
+
+            # Loads the backend if need be. A notebook's makes pyplot interactive when loaded; in the context
+            # that would be taken back at the end, and no later figure be shown.
+            pyplot.draw_if_interactive()  # type: ignore[no-untyped-call]
         with matplotlib.rc_context(self._style()):
             if given is None:
                 given = self._new(height)

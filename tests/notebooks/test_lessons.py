@@ -46,6 +46,8 @@ def test_lesson_runs(path: Path, tmp_path: Path) -> None:
         if cell.cell_type == "code":
             assert cell.execution_count is not None, cell.source
             assert _errors(cell) == _expected_errors(cell), _told(cell)
+            if ".plot" in cell.source and not _errors(cell):
+                assert _images(cell), _told(cell)
 
 
 def _solved(lesson: str) -> list[nbformat.NotebookNode]:
@@ -61,6 +63,10 @@ def _solved(lesson: str) -> list[nbformat.NotebookNode]:
 
 def _errors(cell: nbformat.NotebookNode) -> list[str]:
     return [output.ename for output in cell.outputs if output.output_type == "error"]
+
+
+def _images(cell: nbformat.NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.outputs)
 
 
 def _expected_errors(cell: nbformat.NotebookNode) -> list[str]:
