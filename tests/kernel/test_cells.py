@@ -225,7 +225,10 @@ def test_programs_that_a_shell_starts(shell: InteractiveShell) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("%bpf ", ["doctor", "explain", "help", "hosts", "inside", "probes", "show", "status", "stop"]),
+        (
+            "%bpf ",
+            ["doctor", "explain", "help", "hosts", "inside", "maps", "probes", "show", "status", "stop"],
+        ),
         ("%bpf st", ["status", "stop"]),
         ("x = 1\n%bpf sh", ["show"]),
         ("%bpf show exec_r", ["exec_ring", "exec_ring.bcc", "exec_ring.libbpf"]),

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("tracepoint", "ringbuf", "libbpf", "clang", "btf"
 
 EVENTS = f"""
 struct event {{ u64 ts; u64 offset; u32 pid; char comm[16]; }};
-struct {{ __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); }} events SEC(".maps");
+struct {{ __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 25); }} events SEC(".maps");
 
 SEC("tracepoint/syscalls/sys_enter_lseek")
 int seeks(struct trace_event_raw_sys_enter *ctx)
