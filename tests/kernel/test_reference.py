@@ -65,6 +65,9 @@ def examples(dialect: Dialect) -> Iterator[tuple[str, Section]]:
     for kind in reference.FILES:
         for name, section in reference.written(kind).items():
             written = section.fields.get("dialect", Dialect.LIBBPF)
+            types = re.findall(r"BPF_MAP_TYPE_\w+", section.example)
+            if any(each not in kernel_names.constants() for each in types):
+                continue  # a type of map that came after this kernel
             if section.example and written == dialect and section.example not in seen:
                 seen.add(section.example)
                 yield name, section
