@@ -26,10 +26,14 @@ _FAINT = "opacity:0.75"
 _BLOCK = "font-size:var(--jp-content-font-size1,14px);line-height:1.5;margin:0.2em 0"
 
 
-def header(results: Results) -> str:
+STILL = "it still runs: this is what came so far"
+"""What there is to say of a running trace."""
+
+
+def header(results: Results, remark: str = "") -> str:
     """The header line and the notes, as HTML; what is bad news is bold and red."""
     facts = [_fact(fact) for fact in results.facts]
-    notes = "".join(f"<div style='{_FAINT}'>{escape(note)}</div>" for note in results.notes)
+    notes = "".join(f"<div style='{_FAINT}'>{escape(note)}</div>" for note in notes_of(results, remark))
     return f"<div style='{_BLOCK}'>{' · '.join(facts)}{notes}</div>"
 
 
@@ -39,14 +43,19 @@ def _fact(fact: Fact) -> str:
     return f"<span style='{_FAINT}'>{escape(fact.text)}</span>" if fact.minor else escape(fact.text)
 
 
-def header_text(results: Results) -> str:
+def header_text(results: Results, remark: str = "") -> str:
     """The same as plain text."""
-    return "\n".join((results.header, *results.notes))
+    return "\n".join((results.header, *notes_of(results, remark)))
 
 
-def html(results: Results, *, headed: bool = True) -> str:
+def notes_of(results: Results, remark: str) -> list[str]:
+    """The notes, and a remark where there is one."""
+    return [*results.notes, *([remark] if remark else [])]
+
+
+def html(results: Results, *, headed: bool = True, remark: str = "") -> str:
     """Header and table, as HTML."""
-    top = header(results) if headed else ""
+    top = header(results, remark) if headed else ""
     frame = _main(results)
     if frame is None:
         return top
@@ -60,10 +69,10 @@ def html(results: Results, *, headed: bool = True) -> str:
     return f"{top}{shown}<div style='{_BLOCK};{_FAINT}'>{escape(_extent(results, frame))}</div>"
 
 
-def text(results: Results, *, headed: bool = True) -> str:
+def text(results: Results, *, headed: bool = True, remark: str = "") -> str:
     """Header and table, as plain text."""
     frame = _main(results)
-    parts = [header_text(results)] if headed else []
+    parts = [header_text(results, remark)] if headed else []
     return "\n".join(parts if frame is None else [*parts, repr(frame)])
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
-from ebpf_lab import inspection, progress
+from ebpf_lab import inspection, page, progress
 from ebpf_lab.command import Command
 from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, Mark, UsageProblem
@@ -353,6 +353,12 @@ class Trace:
 
     # What came
 
+    @property
+    def has_results(self) -> bool:
+        """Whether there are any: it was started, and did not fail."""
+        with self._lock:
+            return self._running is not None or self._results is not None
+
     def results(self) -> Results:
         """Everything that came: after the end all of it, before it a copy of what came so far."""
         with self._lock:
@@ -561,6 +567,11 @@ class Trace:
         if self._finished.is_set() and self._results is None:
             return f"<Trace failed: {self._error}>"
         return f"<Trace {'running' if self.running else 'ended'}: {self.header}>"
+
+    def _repr_html_(self) -> str | None:
+        # A notebook in which the lab's extension is loaded shows a live view instead.
+        remark = page.STILL if self.running else ""
+        return page.html(self.results(), remark=remark) if self.has_results else None
 
 
 def trace(

@@ -53,7 +53,8 @@ def suggestions(frame: pd.DataFrame) -> list[Suggestion]:
         found.append(Suggestion("timeline", "Timeline"))
     told_apart = [name for name in columns.names(frame) if frame[name].nunique() > 1]
     if (has_time or columns.weight(frame)) and not columns.is_histogram(frame):
-        found += [Suggestion("counts", f"Counts: {name}", {"column": name}) for name in told_apart[:3]]
+        counted = [*told_apart, *columns.counted_keys(frame)]
+        found += [Suggestion("counts", f"Counts: {name}", {"column": name}) for name in counted[:3]]
     if has_time and not columns.durations(frame):
         found += [Suggestion("heatmap", f"Heat map: {name}", {"column": name}) for name in told_apart[:1]]
     return found

@@ -31,6 +31,11 @@ _NAMED = (
     "path",
 )
 """Names that are worth counting, the best first."""
+_UNITS = {"us": 1_000, "usec": 1_000, "usecs": 1_000, "ms": 1_000_000, "msec": 1_000_000, "msecs": 1_000_000}
+_KEYS = ("key", "pid", "tid", "tgid", "cpu", "nr", "uid")
+"""Numbers that stand for somebody or something, and are counted as names are."""
+_LARGEST_COUNT = 1 << 40
+"""What is larger is no count but a time or an address: a minute of the kernel's clock in nanoseconds."""
 _FEW = 200
 """Distinct values up to which a column may be one of names."""
 
@@ -43,8 +48,16 @@ def points(frame: pd.DataFrame) -> list[str]:
 
 
 def durations(frame: pd.DataFrame) -> list[str]:
-    """Columns of durations."""
-    return [name for name in map(str, frame.columns) if is_duration(frame[name])]
+    """Columns of durations, also those of microseconds or milliseconds, which stay integers."""
+    return [name for name in map(str, frame.columns) if unit(frame[name])]
+
+
+def unit(column: pd.Series[Any]) -> int:
+    """Nanoseconds that a step of a duration has; 0 of what is none."""
+    if is_duration(column):
+        return 1
+    suffix = str(column.name).rpartition("_")[2]
+    return _UNITS.get(suffix, 0) if "_" in str(column.name) and is_number(column) else 0
 
 
 def is_histogram(frame: pd.DataFrame) -> bool:
@@ -58,13 +71,22 @@ def names(frame: pd.DataFrame) -> list[str]:
     return sorted(found, key=lambda name: (frame[name].nunique() < 2, _rank(name)))
 
 
+def counted_keys(frame: pd.DataFrame) -> list[str]:
+    """Columns of numbers for which a map counts something."""
+    counts = weight(frame)
+    if counts is None or points(frame) or frame[counts].max() >= _LARGEST_COUNT:
+        return []
+    return [name for name in _KEYS if name in frame and name != counts and is_number(frame[name])]
+
+
 def _is_name(column: pd.Series[Any]) -> bool:
     name = str(column.name)
     if name.endswith("stack") or isinstance(column.dtype, HexDtype):
         return False
     if isinstance(column.dtype, pd.CategoricalDtype):
         return True
-    if isinstance(column.dtype, pd.StringDtype):
+    # Before pandas 3, text is a column of objects.
+    if isinstance(column.dtype, pd.StringDtype) or pd.api.types.infer_dtype(column) == "string":
         return column.nunique() <= max(_FEW, len(column) // 4)
     return False
 

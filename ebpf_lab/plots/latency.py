@@ -53,17 +53,20 @@ def latency(
         )
     seen = frame[frame[columns.check(frame, column)].notna()]
     numbers = log2.whole(seen[column])
-    is_time = seen[column].dtype.kind == "m"
+    unit_of = columns.unit(seen[column])
+    is_time = unit_of > 0
     title = (f"How long: {column}" if is_time else f"Sizes of {column}") + (f", by {by}" if by else "")
     codes, names = _told_apart(seen, by, None)
     with canvas.axes(_HEIGHT, ax) as axes:
         if not len(numbers):
             return canvas.say(axes, title, _EMPTY)
-        scale = log2.Scale(is_time=is_time)
+        scale = log2.Scale(is_time=is_time, factor=max(unit_of, 1))
         _draw(canvas, axes, _Buckets(log2.slots(numbers), np.ones(len(numbers)), codes, names, scale), by)
         axes.set_xlabel(f"{column}, in buckets that double")
         middle, most = (int(each) for each in np.quantile(numbers, (0.5, 0.99), method="inverted_cdf"))
-        shown = [span(each) if is_time else f"{each:,}" for each in (middle, most, int(numbers.max()))]
+        shown = [
+            span(each * unit_of) if is_time else f"{each:,}" for each in (middle, most, int(numbers.max()))
+        ]
         longest = "longest" if is_time else "largest"
         events = columns.number(len(numbers), "event")
         canvas.title(

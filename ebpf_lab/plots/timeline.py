@@ -77,7 +77,8 @@ def heatmap(canvas: Canvas, frame: pd.DataFrame, column: str | None, ax: Axes | 
             raise columns.missing("heat map", "a column of durations or names besides the time", frame, hint)
     values = frame[columns.check(frame, column)]
     seen = frame[frame[time].notna() & values.notna()]
-    is_long = values.dtype.kind == "m" or (values.dtype.kind in "iuf" and values.nunique() > _ROWS)
+    step = columns.unit(values)
+    is_long = step > 0 or values.dtype.kind == "m" or (columns.is_number(values) and values.nunique() > _ROWS)
     title = f"Events over time and {column}"
     with canvas.axes(3.8, ax) as axes:
         if seen.empty:
@@ -104,7 +105,7 @@ def heatmap(canvas: Canvas, frame: pd.DataFrame, column: str | None, ax: Axes | 
             shading="flat",
         )
         if is_long:
-            log2.Scale(is_time=values.dtype.kind == "m").label(axes.yaxis, first, rows)
+            log2.Scale(is_time=step > 0, factor=max(step, 1)).label(axes.yaxis, first, rows)
             axes.set_ylabel(column)
         else:
             axes.set_yticks(np.arange(rows) + 0.5, [name(each) for each in labels])

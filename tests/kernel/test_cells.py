@@ -142,6 +142,10 @@ def test_background_status_and_stop(shell: InteractiveShell, text: str, seek: Pa
     subprocess.run([seek, "23"], check=True)
     status = shell.run_line_magic("bpf", "status")
     assert status["name"].tolist() == ["running"]
+    with capture_output() as captured:
+        shell.run_cell("running")
+    assert "events · " in captured.stdout
+    assert "it still runs" in captured.stdout
     frame = shell.run_line_magic("bpf", "stop running")
     assert len(frame) == 23
     assert shell.run_line_magic("bpf", "status").empty

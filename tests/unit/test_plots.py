@@ -104,9 +104,21 @@ def rendered(axes: Axes) -> bytes:
         (events()[["ts", "comm"]], "timeline", {"counts", "heatmap"}),
         (events()[["ts"]], "timeline", set()),
         (pd.DataFrame({"nr_name": ["read", "write"], "count": [5, 7]}), "counts", set()),
-        (pd.DataFrame({"key": [1], "value": [2]}), None, set()),
+        (pd.DataFrame({"pid": [1, 2], "value": [2, 3]}), "counts", set()),
+        (pd.DataFrame({"key": [1], "value": [36_600_639_450_321]}), None, set()),
+        (pd.DataFrame({"ts": times(1, 2), "delta_us": [3, 4]}), "latency", {"heatmap", "timeline"}),
     ],
-    ids=["events", "histogram", "stacks", "times and names", "times", "counts by name", "numbers"],
+    ids=[
+        "events",
+        "histogram",
+        "stacks",
+        "times and names",
+        "times",
+        "counts by name",
+        "counts by number",
+        "times by number",
+        "microseconds",
+    ],
 )
 def test_the_columns_choose_the_plot(frame: pd.DataFrame, first: str | None, others: set[str]) -> None:
     found = [each.method for each in suggestions(frame)]
@@ -188,6 +200,13 @@ def test_the_bars_of_durations() -> None:
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert {labels[at]: height for at, height in bars.items()} == {"512 ns": 2, "1.02 µs": 2, "2.05 µs": 1}
     assert "5 events · median 1.02 µs · 99 % up to 4 µs · longest 4 µs" in words(axes)
+
+
+def test_microseconds_are_times() -> None:
+    axes = plot(pd.DataFrame({"delta_us": [1, 1024, 1025]})).latency()
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels[:2] == ["0 ns", "2 µs"]
+    assert "median 1.02 ms · 99 % up to 1.02 ms · longest 1.02 ms" in words(axes)
 
 
 def test_the_bars_of_a_histogram_map() -> None:

@@ -96,6 +96,14 @@ def test_the_text_begins_with_the_header() -> None:
     assert page.text(brought(), headed=False).split()[0] == "ts"
 
 
+def test_a_trace_that_still_runs_says_so() -> None:
+    for made in (page.html(brought(), remark=page.STILL), page.text(brought(), remark=page.STILL)):
+        assert "it still runs: this is what came so far" in made
+    shown = View(brought(), "_bpf", "token", remark=page.STILL)
+    assert shown.notes[-1] == page.STILL
+    shown.close()
+
+
 def test_tables_are_made_when_they_are_asked_for() -> None:
     results = brought(calls=pd.DataFrame({"key": [1]}))
     assert (list(results.tables), results.built) == (["events", "calls"], 0)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ebpf_lab import page
-from ebpf_lab.errors import LabError
 from ebpf_lab.results import Results
 from ebpf_lab.session import Trace
 
@@ -91,25 +90,26 @@ class Viewer:
         return self._show(shown._results, LAST, headed=shown._headed)
 
     def _trace(self, trace: Trace, include: object = None, exclude: object = None) -> dict[str, str]:
-        try:
-            results = trace.results()
-        except LabError:
+        if not trace.has_results:
             return {"text/plain": repr(trace)}
+        results = trace.results()
         named = [name for name, value in self._shell.user_ns.items() if value is trace]
-        return self._show(results, next((name for name in named if name[0] != "_"), LAST), headed=True)
+        remark = page.STILL if trace.running else ""
+        return self._show(results, next((name for name in named if name[0] != "_"), LAST), remark=remark)
 
-    def _show(self, results: Results, name: str, *, headed: bool) -> dict[str, str]:
-        text, html = page.text(results, headed=headed), page.html(results, headed=headed)
+    def _show(self, results: Results, name: str, *, headed: bool = True, remark: str = "") -> dict[str, str]:
+        text = page.text(results, headed=headed, remark=remark)
+        html = page.html(results, headed=headed, remark=remark)
         if not self._in_notebook:
             return {"text/plain": text, "text/html": html}
         token = secrets.token_hex(8)
-        self._publish(results, name, token, headed)
+        self._publish(results, name, token, headed, remark)
         return {"text/plain": text, "text/html": f"<div data-ebpf-lab='{token}'>{_STYLE}{html}</div>"}
 
-    def _publish(self, results: Results, name: str, token: str, headed: bool) -> None:
+    def _publish(self, results: Results, name: str, token: str, headed: bool, remark: str) -> None:
         from ebpf_lab.notebook.view.widget import View
 
-        view = View(results, name, token, headed=headed)
+        view = View(results, name, token, headed=headed, remark=remark)
         cell, request = self._request()
         if cell:
             before, live = self._live.get(cell, ("", []))

@@ -17,6 +17,7 @@ import traitlets
 
 from ebpf_lab.errors import LabError
 from ebpf_lab.notebook.view.table import Query, Table
+from ebpf_lab.page import notes_of
 from ebpf_lab.plots import colours
 from ebpf_lab.plots.accessor import Plots
 from ebpf_lab.plots.canvas import Canvas
@@ -44,6 +45,8 @@ class View(anywidget.AnyWidget):
         Marks the static view that this one stands for.
     headed : bool
         With the header line and the notes.
+    remark : str
+        A note more.
     """
 
     _esm = (_STATIC / "view.js").read_text()
@@ -59,7 +62,9 @@ class View(anywidget.AnyWidget):
     drawn = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, results: Results, name: str, token: str, *, headed: bool = True) -> None:
+    def __init__(
+        self, results: Results, name: str, token: str, *, headed: bool = True, remark: str = ""
+    ) -> None:
         self._tables = results.tables
         self._made: dict[str, tuple[Table, list[Suggestion]]] = {}
         self._name = name
@@ -72,7 +77,7 @@ class View(anywidget.AnyWidget):
             facts=[{"text": fact.text, "bad": fact.bad, "minor": fact.minor} for fact in results.facts]
             if headed
             else [],
-            notes=list(results.notes) if headed else [],
+            notes=notes_of(results, remark) if headed else [],
             tables=[{"name": each, "map": self._tables.is_map(each)} for each in names],
             query=query,
             page=self._answer(query),
