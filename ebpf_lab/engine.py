@@ -10,7 +10,7 @@ import pandas as pd
 from ebpf_lab.backends.loaded import LoadedMap
 from ebpf_lab.command import Command
 from ebpf_lab.errors import Mark
-from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.inside.program import ProgramCode, Samples
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.readers.maps import MapContents
 from ebpf_lab.results import Results
@@ -31,6 +31,10 @@ class Engine(Protocol):
     @property
     def warnings(self) -> Sequence[Mark]:
         """Places in the text that the compiler warned of."""
+
+    @property
+    def samples(self) -> Samples | None:
+        """Where the processors were found, None where nobody looked."""
 
     def launch(self, command: Command, on_end: Callable[[], None]) -> None:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""

@@ -19,9 +19,9 @@ from ebpf_lab.inside.flow import basic_blocks
 from ebpf_lab.inside.known import Known, known
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.names import Symbols
-from ebpf_lab.inside.parts import Part, Shown, grouped, measures
+from ebpf_lab.inside.parts import Part, Shown, grouped, measures, sampled
 from ebpf_lab.inside.placed import PlacedNative
-from ebpf_lab.inside.program import Function, ProgramCode
+from ebpf_lab.inside.program import Function, ProgramCode, Samples
 from ebpf_lab.inside.view import Inside
 from ebpf_lab.plots import colours
 from ebpf_lab.source.spec import ProgramSpec
@@ -106,6 +106,7 @@ def inside(
     spec: ProgramSpec,
     stats: Stats,
     logs: Mapping[str, str] | LabError,
+    samples: Samples | None = None,
     kernel: Kernel | None = None,
 ) -> Inside:
     """All of these programs, beside each other; the running kernel's unless told.
@@ -119,6 +120,8 @@ def inside(
         How often they ran.
     logs : mapping or LabError
         What the verifier said of each, or why that is not known.
+    samples : Samples, optional
+        Where the processors were found meanwhile.
     kernel : Kernel, optional
 
     Raises
@@ -147,10 +150,21 @@ def inside(
         found = known(log, (CELL,), running) if log else None
         groups = [group for part in parts for group in part.groups]
         facts = (probes.get(code.name, ""), *_runs(stats, code.name), *_size(parts, found))
-        programs.append(
-            Shown(code.name, tuple(filter(None, facts)), tuple(parts), found, measures(groups, found))
-        )
+        hits = sampled(groups, samples)
+        made = measures(groups, found, hits, samples.frequency if samples else 0)
+        programs.append(Shown(code.name, tuple(filter(None, facts)), tuple(parts), found, made, hits))
+    notes += _unsampled(samples)
     return Inside(tuple(programs), spec.text, tuple(notes), colours.css())
+
+
+def _unsampled(samples: Samples | None) -> Iterator[str]:
+    """What is missing of samples that were taken."""
+    if samples is None:
+        return
+    if not samples.found:
+        yield f"without run cost: of {samples.taken:,} samples none met these programs, which ran too briefly"
+    if samples.lost:
+        yield f"run cost is incomplete: there was no room for {samples.lost:,} of the samples"
 
 
 def _natives(code: ProgramCode, kernel: Kernel) -> tuple[list[tuple[Function, list[PlacedNative]]], str]:

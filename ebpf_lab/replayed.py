@@ -40,8 +40,9 @@ class Replay(Trace):
         pace: float | None = None,
         hold: bool = False,
         output: Callable[[bytes], None] | None = None,
+        hot: bool = False,
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, hot=hot)
         self.recording = recording
         self._pace = pace
         self._hold = hold
@@ -116,6 +117,7 @@ def of_program(
     pace: float | None = None,
     hold: bool = False,
     output: Callable[[bytes], None] | None = None,
+    hot: bool = False,
 ) -> Replay:
     """The replay of a program, which must be the one that was recorded.
 
@@ -139,7 +141,7 @@ def of_program(
                 f"{file.name} was recorded with {had}, and this asks for {asks}",
                 hint="ask for the same, or record this with --record FILE",
             )
-    return Replay(spec, recording, pace=checked_pace(pace), hold=hold, output=output)
+    return Replay(spec, recording, pace=checked_pace(pace), hold=hold, output=output, hot=hot)
 
 
 def checked_pace(pace: float | None) -> float | None:

@@ -111,6 +111,10 @@ class Replaying:
         return self._outcome.programs.codes
 
     @property
+    def samples(self) -> None:
+        """None: where processors were found is not recorded."""
+
+    @property
     def warnings(self) -> Sequence[Mark]:
         """Places in the text that the compiler warned of."""
         return self._outcome.warnings

@@ -27,7 +27,7 @@ from ebpf_lab.held import Held
 from ebpf_lab.host import targets
 from ebpf_lab.host.syscalls import MapType
 from ebpf_lab.host.targets import Target
-from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.inside.program import ProgramCode, Samples
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.names import Names, RunningMachine
 from ebpf_lab.own_events import filter_for
@@ -40,6 +40,7 @@ from ebpf_lab.readers.maps import MapContents, read_map, read_stacks, readable, 
 from ebpf_lab.readers.perfbuf import PerfBuffer
 from ebpf_lab.readers.printk import PrintkReader
 from ebpf_lab.readers.ringbuf import RingBuffer
+from ebpf_lab.readers.samples import Sampler
 from ebpf_lab.results import Account, MapsRead, Results, StreamBytes
 from ebpf_lab.source import oversights
 from ebpf_lab.source.probe import Probe
@@ -76,6 +77,8 @@ class Running:
         Called once everything is compiled and loaded, and nothing is attached.
     watches : sequence of Watch
         Told of every event.
+    hot : bool
+        Take samples of where the processors are.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Running:
         tape: Tape | None = None,
         before_attaching: Callable[[], None] = lambda: None,
         watches: Sequence[Watch] = (),
+        hot: bool = False,
     ) -> None:
         written = spec
         step("looking for where the programs go")
@@ -124,12 +128,13 @@ class Running:
             )
             self._tracker = opening.enter_context(ChildTracker()) if only else None
             self._mappings = self._record_mappings()
+            self._sampler = self._sample() if hot else None
             self._collector = Collector(
                 [self._open(stream) for stream in self._loaded.streams],
                 keep=keep,
                 enough=events,
                 on_enough=on_end,
-                alongside=self._mappings.drain if self._mappings else lambda: None,
+                alongside=self._drain_alongside,
                 watches=watches,
             )
             self._held = Held(self._loaded.streams, self._collector, lambda: read_losses(self._loaded.losses))
@@ -154,6 +159,22 @@ class Running:
             return self._stack.enter_context(MappingRecorder())
         except MissingPrivilege:
             return None  # functions of processes that still run at the end have names all the same
+
+    def _sample(self) -> Sampler:
+        compiled = [each for each in self.codes if each.native_size]
+        if not compiled:
+            raise self.kernel.uncompiled()
+        if any(each.hidden for each in compiled):
+            raise self.kernel.hidden("see where a program's time goes")
+        made = Sampler([function for each in compiled for function in each.native])
+        self._stack.callback(made.close)
+        return made
+
+    def _drain_alongside(self) -> None:
+        if self._mappings is not None:
+            self._mappings.drain()
+        if self._sampler is not None:
+            self._sampler.drain()
 
     def _open(self, stream: LoadedStream) -> Collected:
         reader: Reader
@@ -185,6 +206,11 @@ class Running:
     def kernel(self) -> Kernel:
         """The kernel that they are in."""
         return Kernel.running()
+
+    @property
+    def samples(self) -> Samples | None:
+        """Where the processors were found, None unless that was asked for."""
+        return self._sampler.samples() if self._sampler is not None else None
 
     def launch(self, command: Command, on_end: Callable[[], None]) -> None:
         """Start the command; ``on_end`` is called, from another thread, when it has ended."""

@@ -25,7 +25,7 @@ from ebpf_lab.command import Command
 from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, Mark, UsageProblem
 from ebpf_lab.inside.listing import Listing
-from ebpf_lab.inside.program import ProgramCode
+from ebpf_lab.inside.program import ProgramCode, Samples
 from ebpf_lab.inside.view import Inside
 from ebpf_lab.plots.accessor import Plots
 from ebpf_lab.recordings import course
@@ -74,6 +74,7 @@ class Trace:
         only: bool = False,
         keep: int = 512 << 20,
         tape: Tape | None = None,
+        hot: bool = False,
     ) -> None:
         self.spec = spec
         self._seconds = seconds
@@ -82,6 +83,8 @@ class Trace:
         self._only = only
         self._keep = keep
         self._tape = tape
+        self._hot = hot
+        self._samples: Samples | None = None
         self._end = threading.Event()
         self._opened = threading.Event()
         self._finished = threading.Event()
@@ -216,6 +219,7 @@ class Trace:
                     running.detach()
                     if self._command is not None:
                         self._command.stop()
+                    self._samples = running.samples
                     self._results = running.results(time.monotonic() - self._began)
                     self._running = None
             self._record()
@@ -244,6 +248,7 @@ class Trace:
             tape=self._tape,
             before_attaching=lambda: self._gate("loaded"),
             watches=self._watches,
+            hot=self._hot,
         )
 
     def _record(self) -> None:
@@ -544,7 +549,12 @@ class Trace:
                 logs = self._verifier_logs(2)
             except LabError as error:
                 logs = error
-        return inspection.inside(codes, self.spec, self.stats, logs, self._kernel)
+        with self._lock:
+            samples = self._running.samples if self._running is not None else self._samples
+        made = inspection.inside(codes, self.spec, self.stats, logs, samples, self._kernel)
+        if self._hot and samples is None:
+            return made.noting("without run cost: it is not recorded")
+        return made
 
     def _verifier_logs(self, level: int) -> Mapping[str, str]:
         return inspection.verifier_logs(self.spec, level)
@@ -588,6 +598,7 @@ def trace(
     keep: int | str = DEFAULT_KEEP,
     output: Callable[[bytes], None] | None = None,
     record: str | Path | None = None,
+    hot: bool = False,
 ) -> Trace:
     """Compile C text, attach it to the running kernel, and collect its events.
 
@@ -621,6 +632,9 @@ def trace(
         Receives what ``command`` prints, as bytes, from a background thread.
     record : str or Path, optional
         A file that keeps everything, for :func:`ebpf_lab.replay` on any machine; a failure, too.
+    hot : bool
+        Interrupt the processors some thousand times a second to see which lines the time goes to, for
+        :meth:`Trace.inside`.
 
     Returns
     -------
@@ -655,6 +669,7 @@ def trace(
         record=record or course.records(),
         replay=None if record else course.replays(),
         hold=endless,
+        hot=hot,
     )
     return made if endless else made.run()
 
@@ -676,6 +691,7 @@ def prepare(
     replay: str | Path | None = None,
     pace: float | None = None,
     hold: bool = False,
+    hot: bool = False,
 ) -> Trace:
     """Make the trace that :func:`trace` would, and leave it unstarted even when it has an end.
 
@@ -722,7 +738,7 @@ def prepare(
         file = Path(replay)
         if file.is_dir():
             file = course.find(file, source, asked)
-        return of_program(file, spec, asked, pace=pace, hold=hold, output=output)
+        return of_program(file, spec, asked, pace=pace, hold=hold, output=output, hot=hot)
     tape = None
     if record is not None:
         file = Path(record)
@@ -739,6 +755,7 @@ def prepare(
         only=only,
         keep=keep if isinstance(keep, int) else parse_size(keep),
         tape=tape,
+        hot=hot,
     )
 
 

@@ -78,10 +78,8 @@ def _heat(measure: Measure, line: Line, *, hidden: bool) -> str:
     hide = HIDDEN if hidden else ""
     if not count:
         return f"<span class='h'{hide}>     </span>"
-    share = 100 * count / most
-    style = f"background:linear-gradient(to left,rgba(213,94,0,0.42) {share:.0f}%,transparent {share:.0f}%)"
     title = f"{count:,} of {measure.total:,} {measure.name} ({100 * count / measure.total:.1f} %)"
-    return f"<span class='h'{hide} title='{escape(title)}' style='{style}'>{told}</span>"
+    return _bar(count, most, told, f" class='h'{hide} title='{escape(title, quote=True)}'")
 
 
 def code_pane(shown: Shown) -> str:
@@ -94,6 +92,7 @@ def code_pane(shown: Shown) -> str:
     natives = [each for group in groups for each in group.native]
     offset = max((len(f"{each.offset:x}") for each in natives), default=0)
     native_label = max((len(each.label) for each in natives), default=0)
+    counted = max((len(str(count)) for count in shown.samples.values()), default=0)
     made: list[str] = []
     room, left_out = MOST_ROWS, 0
     for part in shown.parts:
@@ -105,7 +104,8 @@ def code_pane(shown: Shown) -> str:
             for number, (one, other) in enumerate(_beside(group)):
                 first = f"{name if not number else '':>{margin}}"
                 left = _bytecode(one, at, label, width, shown.known)
-                right = _native(other, offset, native_label) if natives else ""
+                hit = _hit(other, shown, counted) if counted else ""
+                right = _native(other, offset, native_label, hit) if natives else ""
                 rows.append(f"<span class='f'>{escape(first)} │</span> {left}{right}\n")
             left_out += max(len(rows) - room, 0)
             rows, room = rows[: max(room, 0)], room - len(rows)
@@ -144,12 +144,26 @@ def _bytecode(each: Placed | None, at: int, label: int, width: int, known: Known
     return f"<span data-i='{number}'{mark}{title}>{written}</span>{' ' * (width - len(said))}"
 
 
-def _native(each: PlacedNative | None, offset: int, label: int) -> str:
+def _hit(each: PlacedNative | None, shown: Shown, width: int) -> str:
+    """How often a processor was found there, on the ground of its share."""
+    count = 0 if each is None else shown.samples.get(each.instruction.address, 0)
+    told = f"{count or '':>{width}}"
+    return f"{_bar(count, max(shown.samples.values()), told)} "
+
+
+def _bar(count: int, most: int, told: str, more: str = "") -> str:
+    share = 100 * count / most
+    style = f"background:linear-gradient(to left,rgba(213,94,0,0.42) {share:.0f}%,transparent {share:.0f}%)"
+    return f"<span{more} style='{style}'>{told}</span>" if count else f"<span{more}>{told}</span>"
+
+
+def _native(each: PlacedNative | None, offset: int, label: int, hit: str) -> str:
     if each is None:
         return " <span class='f'>│</span>"
     name = f"<b>{each.label:<{label}}</b> " if label else ""
     said = each.text if len(each.text) <= _LONGEST else f"{each.text[: _LONGEST - 1]}…"
-    return f" <span class='f'>│ {each.offset:>{offset}x}</span> {name}{escape(said)}"
+    place = f"<span class='f'>{each.offset:>{offset}x}</span>"
+    return f" <span class='f'>│</span> {hit}{place} {name}{escape(said)}"
 
 
 def card(each: Placed, known: Known) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ebpf_lab.inside.flow import BasicBlock
 from ebpf_lab.inside.known import Known
 from ebpf_lab.inside.placed import Placed, PlacedNative
-from ebpf_lab.inside.program import Function
+from ebpf_lab.inside.program import Function, Samples
 
 Line = tuple[str, int]
 """A file, "" for the learner's own text, and a line in it, 0 where that is unknown."""
@@ -76,6 +76,8 @@ class Shown:
         What the verifier knew.
     measures : tuple of Measure
         The one to be seen first comes first.
+    samples : mapping
+        How often a processor was found at a native instruction, by its address.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Shown:
     parts: tuple[Part, ...]
     known: Known | None
     measures: tuple[Measure, ...]
+    samples: Mapping[int, int]
 
     @property
     def groups(self) -> list[Group]:
@@ -110,12 +113,41 @@ def grouped(bytecode: Iterable[Placed], native: Iterable[PlacedNative]) -> list[
     return groups
 
 
-def measures(groups: Sequence[Group], known: Known | None) -> tuple[Measure, ...]:
-    """What can be told of each line without running the program."""
+def sampled(groups: Sequence[Group], samples: Samples | None) -> dict[int, int]:
+    """How often a processor was found at each native instruction, by its address."""
+    found: dict[int, int] = {}
+    if samples is None or not samples.found:
+        return found
+    for group in groups:
+        for each in group.native:
+            first = each.instruction.address
+            places = range(first, first + len(each.instruction.raw))
+            if count := sum(samples.found.get(place, 0) for place in places):
+                found[first] = count
+    return found
+
+
+def measures(
+    groups: Sequence[Group], known: Known | None, at: Mapping[int, int], frequency: int
+) -> tuple[Measure, ...]:
+    """What can be told of each line.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+    known : Known or None
+    at : mapping
+        What :func:`sampled` found.
+    frequency : int
+        Of the samples.
+    """
     instructions: dict[Line, int] = {}
     steps: dict[Line, int] = {}
+    samples: dict[Line, int] = {}
     for group in groups:
         instructions[group.line] = instructions.get(group.line, 0) + len(group.bytecode)
+        here = sum(at.get(each.instruction.address, 0) for each in group.native)
+        samples[group.line] = samples.get(group.line, 0) + here
         if known is not None:
             origins = [known.origins.get(each.instruction.number) for each in group.bytecode]
             came = sum(each.steps for each in origins if each is not None)
@@ -135,6 +167,16 @@ def measures(groups: Sequence[Group], known: Known | None) -> tuple[Measure, ...
                 "how often it came by an instruction of the line, on all paths, before the program first"
                 " ran: not a measurement of time",
                 steps,
+            ),
+        )
+    if at:
+        made.insert(
+            0,
+            Measure(
+                "samples",
+                f"how many of {frequency:,} looks a second found a processor in the line's native code or in"
+                f" what it had called, {sum(at.values()):,} in all: measured while the program ran",
+                samples,
             ),
         )
     return tuple(made)

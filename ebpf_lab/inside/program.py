@@ -46,6 +46,28 @@ class NativeFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """Where the processors were found while programs ran.
+
+    Attributes
+    ----------
+    frequency : int
+        Samples a second of each processor that was not idle.
+    taken : int
+        Samples of the kernel, wherever.
+    lost : int
+        Samples that there was no room for.
+    found : mapping
+        Those within the native code of the programs, or in what it had called, by address there.
+    """
+
+    frequency: int
+    taken: int
+    lost: int
+    found: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramCode:
     """What the kernel runs of one program.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -54,6 +54,10 @@ class Inside:
             f"<div class='ebpf-lab ebpf-inside'><style>{style}</style>{notes}{programs}</div>"
             f"<script>{script}</script>"
         )
+
+    def noting(self, note: str) -> Inside:
+        """The same, with one more thing that is not there."""
+        return replace(self, notes=(*self.notes, note))
 
     def save(self, path: str | Path) -> Path:
         """Write the view into a file: as text if its name ends in ``.txt``, else as a page of its own.

@@ -92,6 +92,7 @@ class BpfMagics(Magics):
             replay=cell_options.replay or (None if cell_options.record else course.replays()),
             pace=cell_options.pace,
             hold=cell_options.background,
+            hot=cell_options.hot,
         )
         self.shell.user_ns[LAST] = made
         with _shown_live(made) if cell_options.live else contextlib.nullcontext():

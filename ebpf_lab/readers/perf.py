@@ -75,6 +75,8 @@ class PerfRing:
         user may lock in memory (``kernel.perf_event_mlock_kb``).
     sample_type, flags : int
         As in ``struct perf_event_attr``.  Times are CLOCK_MONOTONIC.
+    period : int
+        Events from one record to the next, or with the flag for that records a second.
 
     Notes
     -----
@@ -88,7 +90,17 @@ class PerfRing:
         With the kernel's errno.
     """
 
-    def __init__(self, *, cpu: int, pid: int, config: int, pages: int, sample_type: int, flags: int) -> None:
+    def __init__(
+        self,
+        *,
+        cpu: int,
+        pid: int,
+        config: int,
+        pages: int,
+        sample_type: int,
+        flags: int,
+        period: int = 1,
+    ) -> None:
         self._counted = 0
         self._announced = 0
 
@@ -96,7 +108,7 @@ class PerfRing:
             return perf_attributes(
                 SOFTWARE,
                 config,
-                period=1,
+                period=period,
                 sample_type=sample_type,
                 read_format=read_format,
                 flags=flags | _WATERMARK | _USE_CLOCKID,

@@ -47,6 +47,8 @@ class CellOptions:
         How many times as fast as it was a recording runs.
     hosts : tuple of str
         The hosts to run it on, ``("all",)`` for all that there are; empty for this one alone.
+    hot : bool
+        See which lines the time goes to.
     command : tuple of str or None
         Program and arguments.
     """
@@ -66,6 +68,7 @@ class CellOptions:
     replay: str = ""
     pace: float | None = None
     hosts: tuple[str, ...] = ()
+    hot: bool = False
     command: tuple[str, ...] | None = None
 
 
@@ -125,6 +128,7 @@ OPTIONS = (
     Option("--keep", "keep", "SIZE", "keep at most so many bytes of events (512MiB)", value.size),
     Option("--record", "record", "FILE", "keep the trace in FILE, to be replayed on any machine", value.file),
     Option("--replay", "replay", "FILE", "show the trace in FILE, which must be this program's", value.file),
+    Option("--hot", "hot", "", "see which lines the time goes to, for %bpf inside", None, cell_only=True),
     Option("--pace", "pace", "FACTOR", "replay so many times as fast as it was, not at once", value.pace),
     Option(
         "--on",
@@ -142,6 +146,7 @@ _NOT_ON_HOSTS = {
     "live": ("--live", "a live view is of a trace on this machine"),
     "record": ("--record", "a recording is of one kernel"),
     "replay": ("--replay", "a recording is replayed here"),
+    "hot": ("--hot", "%bpf inside is about programs of this host"),
 }
 """What a cell that runs on hosts cannot have, and why."""
 

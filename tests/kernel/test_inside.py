@@ -339,3 +339,61 @@ def test_the_inside_view_without_the_verifiers_log(monkeypatch: pytest.MonkeyPat
     with ebpf_lab.trace(seek_stream("libbpf", "ringbuf")) as trace:
         assert "longer than 64 MiB" in trace.inside().notes[0]
         assert trace.inside(states=False).notes == ()
+
+
+WORKING = (
+    LIBBPF_HEAD
+    + """
+u64 cheap = 0;
+
+static long draw(u32 turn, u32 *sum)
+{
+    *sum += bpf_get_prandom_u32();
+    return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_lseek")
+int work(void *ctx)
+{
+    u32 sum = 0;
+    cheap += 1;
+    bpf_loop(2000, draw, &sum, 0);
+    return sum == 23;
+}
+"""
+)
+
+
+@LIBBPF
+def test_where_the_time_goes(seek: Path) -> None:
+    trace = ebpf_lab.trace(WORKING, command=[str(seek), "700"], hot=True)
+    view = trace.inside(states=False)
+    samples, *others = view.programs[0].measures
+    assert (samples.name, [each.name for each in others]) == ("samples", ["instructions"])
+    lines = WORKING.split("\n")
+    hottest = max(samples.of, key=samples.of.__getitem__)
+    assert hottest[0] == ""
+    assert "bpf_get_prandom_u32" in lines[hottest[1] - 1]
+    # What a helper takes is the line's that calls it.
+    assert samples.of[hottest] > 0.5 * samples.total
+    assert samples.total > 23
+    assert "samples of" not in repr(view)
+    assert f">{samples.of[hottest]:>5}<" in view._repr_html_()
+
+
+@LIBBPF
+def test_programs_that_ran_too_briefly_have_no_hot_lines() -> None:
+    with session.prepare(WORKING, hot=True) as trace:
+        pass
+    view = trace.inside(states=False)
+    assert "which ran too briefly" in view.notes[0]
+    assert view.programs[0].measures[0].name == "instructions"
+
+
+@LIBBPF
+def test_a_recording_shows_the_same(seek: Path, tmp_path: Path) -> None:
+    text, command = seek_stream("libbpf", "ringbuf"), [str(seek), "23"]
+    trace = ebpf_lab.trace(text, command=command, record=tmp_path / "seeks")
+    assert repr(ebpf_lab.replay(tmp_path / "seeks").inside()) == repr(trace.inside())
+    again = session.prepare(text, command=command, replay=tmp_path / "seeks", hot=True).run()
+    assert again.inside().notes == ("without run cost: it is not recorded",)

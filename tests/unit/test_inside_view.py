@@ -20,7 +20,7 @@ from ebpf_lab.inside.graph import MOST_BLOCKS, graph
 from ebpf_lab.inside.known import aligned, known
 from ebpf_lab.inside.parts import Part, grouped
 from ebpf_lab.inside.placed import bytecode_of
-from ebpf_lab.inside.program import Function, NativeFunction, ProgramCode, SourceLine
+from ebpf_lab.inside.program import Function, NativeFunction, ProgramCode, Samples, SourceLine
 from ebpf_lab.inside.view import Inside
 from ebpf_lab.inspection import Kernel
 from ebpf_lab.source.analyse import analyse
@@ -96,10 +96,10 @@ def code(*, native: bool = True, address: int = 0x5000) -> ProgramCode:
     )
 
 
-def view(logs: object = None, **options: object) -> Inside:
+def view(logs: object = None, samples: Samples | None = None, **options: object) -> Inside:
     stats = Stats(programs={"count": ProgramStats(23, 310.0)})
     logs = {"count": LOG} if logs is None else logs
-    return inspection.inside([code(**options)], analyse(TEXT), stats, logs, kernel())  # type: ignore[arg-type]
+    return inspection.inside([code(**options)], analyse(TEXT), stats, logs, samples, kernel())  # type: ignore[arg-type]
 
 
 def bare(shown: str) -> str:
@@ -155,7 +155,7 @@ def test_lines_instructions_and_blocks_are_linked_by_their_names() -> None:
 
 
 def test_one_program_of_several_shows_the_functions_it_comes_of() -> None:
-    two = inspection.inside([code(), code()], analyse(TEXT), Stats(), {}, kernel())
+    two = inspection.inside([code(), code()], analyse(TEXT), Stats(), {}, kernel=kernel())
     text = bare(two._repr_html_())
     assert text.count("int count") >= 2
     assert "int unused" not in text
@@ -222,6 +222,26 @@ class TestStates:
         assert view({"count": log})._repr_html_()
 
 
+class TestSamples:
+    def test_each_counts_for_the_line_of_its_native_code(self) -> None:
+        shown = view(samples=Samples(4999, 100, 0, {0x5002: 4, 0x5005: 19, 0x5006: 3, 0x6000: 1}))
+        (program,) = shown.programs
+        assert program.measures[0].of == {("", 7): 4, ("help.h", 40): 22, ("", 9): 0}
+        assert "26 in all: measured" in program.measures[0].meaning
+        text = bare(shown._repr_html_())
+        assert re.search(r"│ 22 +5 +call 0x500a", text)
+        assert re.search(r"help.h:40 +22 ", text)
+        assert "22 of 26 samples (84.6 %)" in shown._repr_html_()
+
+    def test_none_or_lost_ones_are_told(self) -> None:
+        shown = view(samples=Samples(4999, 100, 7, {}))
+        assert [each.name for each in shown.programs[0].measures] == ["verifier's steps", "instructions"]
+        assert shown.notes == (
+            "without run cost: of 100 samples none met these programs, which ran too briefly",
+            "run cost is incomplete: there was no room for 7 of the samples",
+        )
+
+
 class TestNotAllowed:
     def test_without_native_code_there_is_the_rest_and_why(self) -> None:
         shown = view(native=False)
@@ -232,7 +252,7 @@ class TestNotAllowed:
 
     def test_bytecode_that_is_hidden_is_an_error(self) -> None:
         with pytest.raises(MissingPrivilege, match="bytecode"):
-            inspection.inside([ProgramCode("count")], analyse(TEXT), Stats(), {}, kernel())
+            inspection.inside([ProgramCode("count")], analyse(TEXT), Stats(), {}, kernel=kernel())
 
 
 class TestText:
@@ -279,6 +299,6 @@ def test_long_programs_are_cut() -> None:
     long = ProgramCode(
         "count", instruction(0xB7) * (page.MOST_ROWS + 22) + instruction(0x95), (Function("count", 0),)
     )
-    shown = inspection.inside([long], analyse(TEXT), Stats(), {}, kernel())._repr_html_()
+    shown = inspection.inside([long], analyse(TEXT), Stats(), {}, kernel=kernel())._repr_html_()
     assert shown.count("r0 = 0</span>") == page.MOST_ROWS
     assert "23 more rows are in Trace.disassembly()" in shown
