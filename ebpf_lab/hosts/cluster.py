@@ -13,8 +13,9 @@ import pandas as pd
 
 from ebpf_lab.errors import HostFailed, LabError, MissingFeature, UsageProblem
 from ebpf_lab.hosts import remote
+from ebpf_lab.hosts.carried import Machine
 from ebpf_lab.hosts.engines import Engine, answers
-from ebpf_lab.hosts.remote import Call, Machine
+from ebpf_lab.hosts.remote import Call
 from ebpf_lab.hosts.together import Together
 from ebpf_lab.source.words import did_you_mean, listing
 

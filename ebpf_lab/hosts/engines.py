@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebpf_lab.errors import HostFailed, LabError
-from ebpf_lab.hosts.remote import Call, Machine
+from ebpf_lab.hosts.carried import Machine
+from ebpf_lab.hosts.remote import Call
 
 
 @dataclass(frozen=True, slots=True)

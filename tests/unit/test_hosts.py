@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpf_lab.errors import CompileError, HostFailed, Mark, MissingFeature, UsageProblem, VerifierRejected
+from ebpf_lab.frame.clock import TraceClock
 from ebpf_lab.frame.hexint import HexArray
 from ebpf_lab.hosts import clocks, connect
+from ebpf_lab.hosts.carried import HostResult, Machine
 from ebpf_lab.hosts.clocks import Offset
 from ebpf_lab.hosts.combined import combined, common_time
 from ebpf_lab.hosts.failed import as_one
+from ebpf_lab.hosts.gathered import Gathered
 from ebpf_lab.source.options import parse_cell
+from ebpf_lab.stats import Fact
 
 
 def _frame(comms: list[str], start: int = 0) -> pd.DataFrame:
@@ -117,6 +122,71 @@ class TestOffset:
     def test_clocks_that_drift_apart(self) -> None:
         both = Offset(10, 20).and_later(Offset(14, 50))
         assert (both.low, both.high, both.ns, both.within) == (10, 50, 30, 20)
+
+
+def _result(**different: Any) -> HostResult:
+    facts = (Fact("2 events"), Fact("0 lost"))
+    whole: dict[str, Any] = {field.name: None for field in fields(HostResult)}
+    whole |= {"frames": {"events": _frame(["cat", "sh"])}, "maps": {"seen": pd.DataFrame({"key": [1]})}}
+    whole |= {"main": "events", "header": "2 events · 0 lost", "facts": facts, "notes": (), "warnings": ()}
+    whole |= {"delivered": 2, "dropped": 0, "clock": TraceClock(100, 100, 100, 100)}
+    return HostResult(**whole | different)
+
+
+class TestGathered:
+    def _made(self, *, only: bool = False, **results: HostResult) -> Gathered:
+        machine = Machine("", "", "", boot="same", pid=1, python="", pandas="", lab="")
+        made = Gathered(dict.fromkeys(results, machine), {}, only=only)
+        made.results = results
+        made._offsets = {name: Offset(-1_000_000, 3_000_000) for name in results}
+        return made
+
+    def test_a_line_for_each_host_and_one_for_all(self) -> None:
+        made = self._made(a=_result(), web2=_result(clock=TraceClock(5_000_100, 0, 0, 0)))
+        assert made.header.splitlines() == [
+            "a     2 events · 0 lost",
+            "web2  2 events · 0 lost",
+            "2 hosts · 4 events · 0 lost · attached within 5.0 ms of each other · clocks compared to ±2.0 ms",
+        ]
+        assert self._made(a=_result()).header == "a  2 events · 0 lost"
+
+    def test_what_is_wrong_on_one_host_is_wrong(self) -> None:
+        lossy = _result(dropped=7, facts=(Fact("7 lost", bad=True), Fact("3 undecoded", bad=True)))
+        made = self._made(web1=_result(), web2=lossy)
+        made.errors["web3"] = HostFailed("its engine has ended")
+        assert [fact.text for fact in made.facts if fact.bad] == [
+            "7 lost",
+            "web2: 3 undecoded",
+            "without web3",
+        ]
+
+    def test_notes_say_whose_they_are(self) -> None:
+        results = {"web1": _result(notes=("events: 5 kept",)), "web2": _result()}
+        shared = (
+            "web1 and web2 share one kernel: each of them sees what the others do, unless --only is given"
+        )
+        assert self._made(**results).notes == ("web1: events: 5 kept", shared)
+        assert self._made(only=True, **results).notes == ("web1: events: 5 kept",)
+
+    def test_tables_and_plots(self) -> None:
+        made = self._made(web1=_result(), web2=_result())
+        assert list(made.tables) == ["events", "seen"]
+        assert made.tables["seen"].host.tolist() == ["web1", "web2"]
+        assert made.main is made.frame
+        assert "trace.plot.timeline(" in repr(made.plot)
+
+    def test_only_maps(self) -> None:
+        made = self._made(
+            web1=_result(frames={}, main="seen", maps={"a": pd.DataFrame(), "seen": _frame([])})
+        )
+        assert list(made.tables) == ["seen", "a"]
+        assert made.frame.columns.tolist()[0] == "host"
+
+    def test_nothing_came(self) -> None:
+        with pytest.raises(UsageProblem, match="no results"):
+            _ = self._made().frame
+        with pytest.raises(UsageProblem, match="nothing to show"):
+            _ = self._made(web1=_result(frames={}, maps={}, main="")).frame
 
 
 class TestErrors:
