@@ -14,7 +14,7 @@ import pandas as pd
 
 from ebpf_lab.errors import UsageProblem
 from ebpf_lab.frame.shown import texts
-from ebpf_lab.results import Results
+from ebpf_lab.presentable import Presentable
 from ebpf_lab.stats import Fact
 
 _WHOLE = 20
@@ -30,7 +30,7 @@ STILL = "it still runs: this is what came so far"
 """What there is to say of a running trace."""
 
 
-def header(results: Results, remark: str = "") -> str:
+def header(results: Presentable, remark: str = "") -> str:
     """The header line and the notes, as HTML; what is bad news is bold and red."""
     facts = [_fact(fact) for fact in results.facts]
     notes = "".join(f"<div style='{_FAINT}'>{escape(note)}</div>" for note in notes_of(results, remark))
@@ -43,17 +43,17 @@ def _fact(fact: Fact) -> str:
     return f"<span style='{_FAINT}'>{escape(fact.text)}</span>" if fact.minor else escape(fact.text)
 
 
-def header_text(results: Results, remark: str = "") -> str:
+def header_text(results: Presentable, remark: str = "") -> str:
     """The same as plain text."""
     return "\n".join((results.header, *notes_of(results, remark)))
 
 
-def notes_of(results: Results, remark: str) -> list[str]:
+def notes_of(results: Presentable, remark: str) -> list[str]:
     """The notes, and a remark where there is one."""
     return [*results.notes, *([remark] if remark else [])]
 
 
-def html(results: Results, *, headed: bool = True, remark: str = "") -> str:
+def html(results: Presentable, *, headed: bool = True, remark: str = "") -> str:
     """Header and table, as HTML."""
     top = header(results, remark) if headed else ""
     frame = _main(results)
@@ -69,7 +69,7 @@ def html(results: Results, *, headed: bool = True, remark: str = "") -> str:
     return f"{top}{shown}<div style='{_BLOCK};{_FAINT}'>{escape(_extent(results, frame))}</div>"
 
 
-def text(results: Results, *, headed: bool = True, remark: str = "") -> str:
+def text(results: Presentable, *, headed: bool = True, remark: str = "") -> str:
     """Header and table, as plain text."""
     frame = _main(results)
     parts = [header_text(results, remark)] if headed else []
@@ -81,14 +81,14 @@ def _shown(column: pd.Series[Any]) -> Callable[[Any], str]:
     return lambda value: texts(pd.Series([value], dtype=column.dtype, name=column.name))[0] or ""
 
 
-def _main(results: Results) -> pd.DataFrame | None:
+def _main(results: Presentable) -> pd.DataFrame | None:
     try:
         return results.main
     except UsageProblem:
         return None
 
 
-def _extent(results: Results, frame: pd.DataFrame) -> str:
+def _extent(results: Presentable, frame: pd.DataFrame) -> str:
     rows, columns = frame.shape
     parts = [f"{_ROWS} of {rows:,} rows" if rows > _WHOLE else f"{rows:,} row{'' if rows == 1 else 's'}"]
     if columns > _COLUMNS:

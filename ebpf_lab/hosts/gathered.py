@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Self
 
 import pandas as pd
 
@@ -47,19 +48,26 @@ class Gathered:
         self.results: dict[str, HostResult] = {}
         self.errors: dict[str, LabError] = dict(errors)
 
-    def _some(self) -> dict[str, HostResult]:
-        if self.results:
-            return self.results
-        if self.errors:
+    def came(self) -> Self:
+        """The same, once something came.
+
+        Raises
+        ------
+        LabError
+            Nothing did.
+        """
+        if not self.results and self.errors:
             raise as_one(self._in_order(self.errors), len(self.errors))
-        raise UsageProblem("this trace has no results", why="it was not run", hint="trace.run()")
+        if not self.results:
+            raise UsageProblem("this trace has no results", why="it was not run", hint="trace.run()")
+        return self
 
     def _in_order(self, errors: Mapping[str, LabError]) -> dict[str, LabError]:
         return {name: errors[name] for name in (*self._machines, *errors) if name in errors}
 
     def _by_name(self, tables: Callable[[HostResult], Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
         parts: dict[str, dict[str, pd.DataFrame]] = {}
-        for host, result in self._some().items():
+        for host, result in self.came().results.items():
             for name, frame in tables(result).items():
                 parts.setdefault(name, {})[host] = frame
         return {name: combined(frames) for name, frames in parts.items()}
@@ -87,7 +95,7 @@ class Gathered:
     @property
     def main_name(self) -> str:
         """The name of the main table."""
-        for result in self._some().values():
+        for result in self.came().results.values():
             if result.main:
                 return result.main
         raise UsageProblem(
@@ -99,7 +107,7 @@ class Gathered:
     @property
     def tables(self) -> Tables:
         """Streams and maps by name, the main one first."""
-        names = [name for result in self._some().values() for name in result.maps]
+        names = [name for result in self.came().results.values() for name in result.maps]
         return Tables(self.frames, sorted(dict.fromkeys(names), key=self._main_first), lambda: self.maps)
 
     def _main_first(self, name: str) -> bool:
@@ -116,17 +124,19 @@ class Gathered:
     @property
     def stats(self) -> Mapping[str, Stats]:
         """Events of each stream and runs of each program, by host."""
-        return {name: result.stats for name, result in self._some().items()}
+        return {name: result.stats for name, result in self.came().results.items()}
 
     @property
     def command_status(self) -> Mapping[str, int | None]:
         """The command's exit status, by host."""
-        return {name: result.status for name, result in self._some().items()}
+        return {name: result.status for name, result in self.came().results.items()}
 
     @property
     def warnings(self) -> tuple[Mark, ...]:
         """What the compilers warned of, where several said the same once."""
-        return tuple(dict.fromkeys(mark for result in self._some().values() for mark in result.warnings))
+        return tuple(
+            dict.fromkeys(mark for result in self.came().results.values() for mark in result.warnings)
+        )
 
     @property
     def clocks(self) -> pd.DataFrame:
@@ -141,7 +151,7 @@ class Gathered:
         """
         starts = {
             name: result.clock.start_monotonic_ns - self._offsets[name].ns
-            for name, result in self._some().items()
+            for name, result in self.came().results.items()
         }
         rows = [
             {
@@ -169,42 +179,42 @@ class Gathered:
 
     @property
     def header(self) -> str:
-        """A line for each host, and one for all."""
-        results = self._some()
-        width = max(map(len, results))
-        lines = [f"{name:<{width}}  {result.header}" for name, result in results.items()]
-        if len(results) > 1:
-            lines.append(" · ".join(fact.text for fact in self.facts))
-        return "\n".join(lines)
+        """One line for all; the first of :attr:`notes` are of each host."""
+        return " · ".join(fact.text for fact in self.facts)
 
     @property
     def facts(self) -> tuple[Fact, ...]:
         """What there is to say of all hosts together."""
-        results = self._some()
+        results = self.came().results
+        missing = (Fact(f"without {listing(self.errors)}", bad=True),) if self.errors else ()
+        if len(results) == 1:
+            ((name, result),) = results.items()
+            return (Fact(name), *result.facts, *missing)
         delivered = sum(result.delivered for result in results.values())
         dropped = sum(result.dropped for result in results.values())
-        facts = [Fact("1 host" if len(results) == 1 else f"{len(results)} hosts")]
-        facts += [Fact(f"{delivered:,} events")]
-        facts += [Fact(f"{dropped:,} lost", bad=dropped > 0)]
-        facts += [
-            Fact(f"{name}: {fact.text}", bad=True)
-            for name, result in results.items()
-            for fact in result.facts
-            if fact.bad and not fact.text.endswith(" lost")
-        ]
-        facts += [Fact(f"without {listing(self.errors)}", bad=True)] if self.errors else []
-        if len(results) > 1:
-            clocks = self.clocks
-            facts.append(Fact(f"attached within {_ms(clocks.began.max())} of each other"))
-            facts.append(Fact(f"clocks compared to ±{_ms(clocks.within.max())}"))
-        return tuple(facts)
+        clocks = self.clocks
+        return (
+            *(Fact(f"{len(results)} hosts"), Fact(f"{delivered:,} events")),
+            Fact(f"{dropped:,} lost", bad=dropped > 0),
+            *(
+                Fact(f"{name}: {fact.text}", bad=True)
+                for name, result in results.items()
+                for fact in result.facts
+                if fact.bad and not fact.text.endswith(" lost")
+            ),
+            *missing,
+            Fact(f"attached within {_ms(clocks.began.max())} of each other"),
+            Fact(f"clocks compared to ±{_ms(clocks.within.max())}"),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the frames should know, a sentence each."""
-        notes = [f"{name}: {note}" for name, result in self._some().items() for note in result.notes]
+        """What each host counted, and what a reader of the frames should know, a sentence each."""
+        results = self.came().results
+        notes = [f"{name}: {result.header}" for name, result in results.items()] if len(results) > 1 else []
+        notes += [f"{name}: {note}" for name, result in results.items() for note in result.notes]
         shared: dict[str, list[str]] = {}
-        for name in self._some():
+        for name in self.came().results:
             machine = self._machines[name]
             if machine is not None and machine.boot:
                 shared.setdefault(machine.boot, []).append(name)

@@ -159,4 +159,4 @@ class Together(Gathered):
         names = listing(self._engines or ["no host"])
         if not self.results:
             return f"<Trace on {names}, {'failed' if self.errors else 'not started'}>"
-        return f"<Trace on {names}>\n{self.header}"
+        return "\n".join((f"<Trace on {names}>", self.header, *self.notes))

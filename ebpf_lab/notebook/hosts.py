@@ -57,16 +57,22 @@ class HostCells:
         return made
 
 
-def run(trace: Together, show_output: Callable[[bytes], None]) -> None:
-    """Run a trace, and print each host's output and header, also where others failed."""
+def run(
+    trace: Together, show_output: Callable[[bytes], None], show_header: Callable[[Together], None]
+) -> None:
+    """Run a trace, and show what its command printed on each host; where some fail, the others' header."""
     try:
         trace.run(print)
-    finally:
-        for name, result in trace.results.items():
-            if result.output:
-                print(f"── {name}")
-                show_output(result.output)
+    except BaseException:
+        _print_outputs(trace, show_output)
         if trace.results:
-            print(trace.header)
-            for note in trace.notes:
-                print(note)
+            show_header(trace)
+        raise
+    _print_outputs(trace, show_output)
+
+
+def _print_outputs(trace: Together, show_output: Callable[[bytes], None]) -> None:
+    for name, result in trace.results.items():
+        if result.output:
+            print(f"── {name}")
+            show_output(result.output)

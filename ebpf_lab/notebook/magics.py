@@ -109,9 +109,9 @@ class BpfMagics(Magics):
         _print_output(b"".join(printed))
         self._warn(made.warnings, made.spec.text)
         if not cell_options.output:
-            return self._viewer.result(made)
+            return self._viewer.result(made.results())
         if not cell_options.live:  # the view ends with it
-            self._viewer.header(made)
+            self._viewer.header(made.results())
         return self._bind(cell_options.output, made.frame)
 
     @no_var_expand
@@ -141,8 +141,11 @@ class BpfMagics(Magics):
         from ebpf_lab.notebook import hosts
 
         made = self.shell.user_ns[LAST] = self._host_cells().prepare(cell, given)
-        hosts.run(made, _print_output)
+        hosts.run(made, _print_output, self._viewer.header)
         self._warn(made.warnings, cell)
+        if not given.output:
+            return self._viewer.result(made)
+        self._viewer.header(made)
         return made.frame
 
     def _host_cells(self) -> HostCells:
@@ -194,7 +197,7 @@ class BpfMagics(Magics):
             entry.trace.end()
         for entry in stopped:
             entry.trace.stop()
-            self._viewer.header(entry.trace)
+            self._viewer.header(entry.trace.results())
         return Shown.of(stopped[0].trace.results(), headed=False) if len(stopped) == 1 else None
 
     def _probes(self, arguments: list[str]) -> pd.DataFrame:

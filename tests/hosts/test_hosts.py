@@ -107,9 +107,9 @@ def test_a_cell_brings_each_host_s_own_events(
     )
     out = capsys.readouterr().out
     assert "── web1\n23 calls\n── web2\n29 calls\n" in out
-    assert "\nweb1  23 events" in out
-    assert "\nweb2  29 events" in out
-    assert "2 hosts · 52 events · 0 lost · attached within " in out
+    assert "\nweb1: 23 events" in out
+    assert "\nweb2: 29 events" in out
+    assert "\n2 hosts · 52 events · 0 lost · attached within " in out
     assert "share one kernel" not in out
     assert shell.user_ns["_bpf"].stats["web2"]["events"].delivered == 29
     assert shell.user_ns["_bpf"].command_status == {"web1": 0, "web2": 0}
@@ -171,7 +171,8 @@ def test_what_the_others_brought_is_kept(
         _cell(shell, "--on web1,web2 --attach arrived=xdp:only1 -- true", PACKETS)
     out = capsys.readouterr().out
     assert "going on with web1\n" in out
-    assert "web1  0 events" in out
+    assert "web1 · 0 events" in out
+    assert "without web2" in out
     made = shell.user_ns["_bpf"]
     assert made.frame.columns.tolist() == ["host", "length"]
     assert list(made.results) == ["web1"]

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ebpf_lab import page
-from ebpf_lab.results import Results
+from ebpf_lab.presentable import Presentable
 from ebpf_lab.session import Trace
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ebpf_lab.hosts.together import Together
     from ebpf_lab.notebook.view.widget import View
 
 LAST = "_bpf"
@@ -35,11 +36,11 @@ class Shown(pd.DataFrame):
     """The frame that a cell returns, shown as its trace is; what is made of it is an ordinary frame."""
 
     _metadata = ["_results", "_headed"]  # noqa: RUF012  # pandas looks for a list
-    _results: Results
+    _results: Presentable
     _headed: bool
 
     @classmethod
-    def of(cls, results: Results, *, headed: bool = True) -> Shown:
+    def of(cls, results: Presentable, *, headed: bool = True) -> Shown:
         """The main frame of these results."""
         made = cls(results.main)
         made._results, made._headed = results, headed
@@ -63,23 +64,22 @@ class Viewer:
         formatter = shell.display_formatter.mimebundle_formatter
         formatter.for_type(Shown, self._frame)
         formatter.for_type(Trace, self._trace)
+        formatter.for_type_by_name("ebpf_lab.hosts.together", "Together", self._together)
 
-    def header(self, trace: Trace) -> None:
+    def header(self, results: Presentable) -> None:
         """Show what a trace counted, without a table."""
-        results = trace.results()
         text = page.header_text(results)
         if self._in_notebook:
             self._shell.display_pub.publish({"text/plain": text, "text/html": page.header(results)})
         else:
             print(text)
 
-    def result(self, trace: Trace) -> Shown:
+    def result(self, results: Presentable) -> Shown:
         """What a cell returns for a trace that has ended."""
-        results = trace.results()
         if self._in_notebook and len(results.tables):
             return Shown.of(results)
         # A terminal shows what is printed, and then the value.
-        self.header(trace)
+        self.header(results)
         return Shown.of(results, headed=False)
 
     @property
@@ -97,7 +97,12 @@ class Viewer:
         remark = page.STILL if trace.running else ""
         return self._show(results, next((name for name in named if name[0] != "_"), LAST), remark=remark)
 
-    def _show(self, results: Results, name: str, *, headed: bool = True, remark: str = "") -> dict[str, str]:
+    def _together(self, made: Together, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self._show(made, LAST) if made.results else {"text/plain": repr(made)}
+
+    def _show(
+        self, results: Presentable, name: str, *, headed: bool = True, remark: str = ""
+    ) -> dict[str, str]:
         text = page.text(results, headed=headed, remark=remark)
         html = page.html(results, headed=headed, remark=remark)
         if not self._in_notebook:
@@ -106,7 +111,7 @@ class Viewer:
         self._publish(results, name, token, headed, remark)
         return {"text/plain": text, "text/html": f"<div data-ebpf-lab='{token}'>{_STYLE}{html}</div>"}
 
-    def _publish(self, results: Results, name: str, token: str, headed: bool, remark: str) -> None:
+    def _publish(self, results: Presentable, name: str, token: str, headed: bool, remark: str) -> None:
         from ebpf_lab.notebook.view.widget import View
 
         view = View(results, name, token, headed=headed, remark=remark)

@@ -22,7 +22,7 @@ from ebpf_lab.plots import colours
 from ebpf_lab.plots.accessor import Plots
 from ebpf_lab.plots.canvas import Canvas
 from ebpf_lab.plots.choice import Suggestion, suggestions
-from ebpf_lab.results import Results
+from ebpf_lab.presentable import Presentable
 
 _STATIC = Path(__file__).parent.parent / "static"
 _MOST = 100
@@ -38,7 +38,7 @@ class View(anywidget.AnyWidget):
 
     Parameters
     ----------
-    results : Results
+    results : Presentable
     name : str
         What the trace is called in the code that draws a plot again.
     token : str
@@ -63,7 +63,7 @@ class View(anywidget.AnyWidget):
     picture = traitlets.Bytes().tag(sync=True)
 
     def __init__(
-        self, results: Results, name: str, token: str, *, headed: bool = True, remark: str = ""
+        self, results: Presentable, name: str, token: str, *, headed: bool = True, remark: str = ""
     ) -> None:
         self._tables = results.tables
         self._made: dict[str, tuple[Table, list[Suggestion]]] = {}
