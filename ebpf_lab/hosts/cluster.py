@@ -19,10 +19,12 @@ from ebpf_lab.hosts.remote import Call
 from ebpf_lab.hosts.together import Together
 from ebpf_lab.source.words import did_you_mean, listing
 
-_HELLO = 10.0
-"""Seconds within which an engine with nothing to do has said who it is."""
-_CHECK = 60.0
-"""Seconds within which the doctor has tried everything, also where processors are emulated."""
+_CONNECT = 10.0
+"""Seconds within which a controller answers."""
+_HELLO = 60.0
+"""Seconds within which an engine has said who it is: at first it imports the lab, and some are emulated."""
+_CHECK = 120.0
+"""Seconds within which the doctor has tried everything, there as well."""
 
 
 class Cluster:
@@ -53,7 +55,7 @@ class Cluster:
                 hint="docs/hosts.md says how a cluster is started; %bpf hosts FILE takes another file",
             )
         try:
-            client = ipyparallel.Client(str(file), timeout=_HELLO)
+            client = ipyparallel.Client(str(file), timeout=_CONNECT)
         except Exception as error:  # noqa: BLE001  # it reads the file without checking it
             raise HostFailed(
                 f"the cluster of {file} does not answer",

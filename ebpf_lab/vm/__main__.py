@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--writable", action="append", default=[], metavar="DIR", help="a directory it may really write to"
     )
+    parser.add_argument(
+        "--network", action="store_true", help="let it reach this machine's services, at 10.0.2.2"
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="and its arguments")
     parsed = parser.parse_args(arguments)
     command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
@@ -59,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cpus=parsed.cpus,
         memory=parsed.memory or (lima.MEMORY if parsed.image else DEFAULT_MEMORY),
         arch=parsed.arch,
+        network=parsed.network,
     )
     try:
         if parsed.image:

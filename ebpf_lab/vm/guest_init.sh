@@ -8,6 +8,8 @@
 
 prepare
 mount_host
+# 10.0.2.2 is the host, by QEMU's own network; there is no way further.
+[ ! -e /sys/class/net/eth0 ] || ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 cp /.lab/command /.root/run/lab-command
 
 # Pipes, as a host's command would have: a file would lose what is written after a program reopens /dev/stdout.

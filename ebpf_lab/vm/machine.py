@@ -33,6 +33,7 @@ DEFAULT_MEMORY = "2G"
 _BOOT_SECONDS = 180.0
 _POLL_SECONDS = 0.02
 _CHUNK = 1 << 20
+_NETWORK = ("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
 _CONSOLE_LINES = 30
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 # These say where things are on the host.
@@ -70,6 +71,9 @@ class Machine:
         Memory of the guest in QEMU's notation; half of it can hold written files.
     arch : str or None
         The guest's architecture as ``uname -m`` prints it; the host's unless given.
+    network : bool
+        Give the guest a network in which it finds this machine's services, those that listen on 127.0.0.1
+        included, at 10.0.2.2.
     progress : callable
         Told in a line what a long step (fetching the kernel the first time) is doing.
 
@@ -89,6 +93,7 @@ class Machine:
     cpus: int = 2
     memory: str = DEFAULT_MEMORY
     arch: str | None = None
+    network: bool = False
     progress: Progress = lambda line: print(f"vm: {line}", file=sys.stderr, flush=True)
 
     def run(
@@ -210,7 +215,7 @@ class Machine:
     ) -> list[str]:
         command = [
             qemu.program(arch), *arch.options, *qemu.EMULATED, *qemu.bare(),
-            "-smp", str(self.cpus), "-m", self.memory, "-net", "none",
+            "-smp", str(self.cpus), "-m", self.memory, *(_NETWORK if self.network else ("-net", "none")),
             "-serial", f"file:{qemu.quoted(console)}",
             "-kernel", str(kernel.kernel), "-initrd", str(initrd), "-append", qemu.arguments(arch),
             *qemu.share("root", root, "readonly=on"), *qemu.share("kernel", kernel.tree, "readonly=on"),

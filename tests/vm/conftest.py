@@ -1,4 +1,4 @@
-"""Guests begin with the first test and are waited for last; a whole machine is made with ``--full`` only."""
+"""Guests begin with the first test and are waited for last; more machines are made with ``--full`` only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from support.guests import KERNELS, OTHER, Guests, waited_for
 
+_FULL = {"test_hosts.py", "test_lima_machine.py"}
 _GUESTS = pytest.StashKey[Guests]()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what provisions a whole machine, unless all is asked for."""
-    full = config.getoption("full")
-    return True if collection_path.name == "test_lima_machine.py" and not full else None
+    """Leave out what makes further machines, unless all is asked for."""
+    return True if collection_path.name in _FULL and not config.getoption("full") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
