@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from ebpf_lab.errors import HostFailed, LabError, MissingFeature, UsageProblem
-from ebpf_lab.hosts import remote
+from ebpf_lab.errors import HostFailed, LabError, UsageProblem
+from ebpf_lab.hosts import connection, remote
 from ebpf_lab.hosts.carried import Machine
 from ebpf_lab.hosts.engines import Engine, answers
 from ebpf_lab.hosts.remote import Call
 from ebpf_lab.hosts.together import Together
 from ebpf_lab.source.words import did_you_mean, listing
 
-_CONNECT = 10.0
-"""Seconds within which a controller answers."""
 _HELLO = 60.0
 """Seconds within which an engine has said who it is: at first it imports the lab, and some are emulated."""
 _CHECK = 120.0
@@ -38,35 +36,8 @@ class Cluster:
     @classmethod
     def connect(cls, where: str = "") -> Cluster:
         """Connect as :func:`ebpf_lab.hosts.connect` does."""
-        try:
-            import ipyparallel
-            import traitlets.log
-        except ImportError:
-            raise MissingFeature(
-                "several hosts take ipyparallel, which is not installed",
-                why="it starts the engines on them, knows them, and carries what is sent",
-                hint="pip install 'ipyparallel>=8.8', here and on each host; then see docs/hosts.md",
-            ) from None
-        file = _connection_file(where)
-        if not file.is_file():
-            raise HostFailed(
-                f"no cluster is known by {where!r}" if where else "no cluster is running",
-                why=f"there is no {file}, which its controller writes",
-                hint="docs/hosts.md says how a cluster is started; %bpf hosts FILE takes another file",
-            )
-        try:
-            client = ipyparallel.Client(str(file), timeout=_CONNECT)
-        except Exception as error:  # noqa: BLE001  # it reads the file without checking it
-            raise HostFailed(
-                f"the cluster of {file} does not answer",
-                why=f"{type(error).__name__}: {error}".rstrip(": "),
-                hint="start it again: its controller has ended, or cannot be reached from here",
-            ) from None
-        if client.curve_serverkey:
-            log = traitlets.log.get_logger()
-            logger = log.logger if isinstance(log, logging.LoggerAdapter) else log
-            logger.addFilter(_unsigned)  # which changes nothing the second time
-        return cls(client, file)
+        file = connection.file_of(where)
+        return cls(connection.client(file, where), file)
 
     def close(self) -> None:
         """End the connection; the engines stay."""
@@ -148,28 +119,35 @@ class Cluster:
         Returns
         -------
         DataFrame
-            ``host``, ``kernel``, ``architecture``, ``answer`` (timedelta:
-            how long one takes) and ``verdict``.
+            ``host``, ``kernel``, ``architecture``, ``course`` (bool: whether the course can run there),
+            ``remark`` (what is missing there, or why it cannot be used) and ``answer_ms`` (how long an answer
+            takes).
         """
         self.meet()
         hosts = self.hosts
-        verdicts, failed = answers(hosts, Call("judge"), within=_CHECK)
-        rows = [
-            {
-                "host": name,
-                "kernel": engine.machine.kernel,
-                "architecture": engine.machine.architecture,
-                "answer": pd.Timedelta(_answer_time(engine), "ns"),
-                "verdict": verdicts[name] if name in verdicts else failed[name].what,
-            }
-            for name, engine in hosts.items()
-            if engine.machine is not None
-        ]
+        judged, failed = answers(hosts, Call("judge"), within=_CHECK)
+        rows: list[dict[str, object]] = []
+        for name, engine in hosts.items():
+            machine = engine.machine
+            assert machine is not None
+            course, missing = judged.get(name, (False, ()))
+            lacks = f"without {listing(missing)}" if missing else ""
+            rows.append(
+                {
+                    "host": name,
+                    "kernel": machine.kernel,
+                    "architecture": machine.architecture,
+                    "course": course,
+                    "remark": failed[name].what if name in failed else lacks,
+                    "answer_ms": _answer_time(engine) if name not in failed else math.nan,
+                }
+            )
         rows += [
-            {"host": name, "kernel": "", "architecture": "", "answer": pd.NaT, "verdict": error.what}
+            {"host": name, "kernel": "", "architecture": "", "course": False, "remark": error.what}
             for name, error in self.strangers.items()
         ]
-        return pd.DataFrame(rows, columns=["host", "kernel", "architecture", "answer", "verdict"])
+        columns = ["host", "kernel", "architecture", "course", "remark", "answer_ms"]
+        return pd.DataFrame(rows, columns=columns)
 
     def prepare(self, source: str, on: Sequence[str] = (), **options: Any) -> Together:
         """Make a trace of several hosts, and leave it unstarted.
@@ -200,28 +178,6 @@ class Cluster:
         return f"<Cluster {self._file}: {len(self._client.ids)} engines>"
 
 
-def _connection_file(where: str) -> Path:
-    if where.endswith(".json") or "/" in where:
-        return Path(where).expanduser()
-    from IPython.core.profiledir import ProfileDir, ProfileDirError
-    from IPython.paths import get_ipython_dir
-
-    profile, _, cluster = where.partition(":")
-    name = f"ipcontroller-{cluster}-client.json" if cluster else "ipcontroller-client.json"
-    try:
-        found = ProfileDir.find_profile_dir_by_name(  # type: ignore[no-untyped-call]
-            get_ipython_dir(), profile or "default"
-        )
-    except ProfileDirError:
-        return Path(get_ipython_dir()) / f"profile_{profile or 'default'}" / "security" / name
-    return Path(found.security_dir) / name
-
-
-def _unsigned(record: logging.LogRecord) -> bool:
-    """Keep from the log that messages bear no signature, with each message, where CurveZMQ encrypts them."""
-    return not record.getMessage().startswith("Message signing is disabled")
-
-
 def _written(file: Path) -> int:
     try:
         return file.stat().st_mtime_ns
@@ -244,7 +200,7 @@ def _unlike(there: Machine, here: Machine) -> LabError | None:
     return None
 
 
-def _answer_time(engine: Engine) -> int:
-    before = time.monotonic_ns()
+def _answer_time(engine: Engine) -> float:
+    before = time.monotonic()
     engine.ask(Call("clock"), within=_HELLO)
-    return time.monotonic_ns() - before
+    return round(1000 * (time.monotonic() - before), 1)

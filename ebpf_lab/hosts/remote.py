@@ -25,6 +25,7 @@ import pandas as pd
 from ebpf_lab import session
 from ebpf_lab.errors import HostFailed, LabError
 from ebpf_lab.host import doctor
+from ebpf_lab.host.answers import Answer
 from ebpf_lab.hosts.carried import STAGES, HostResult, Look, Machine
 from ebpf_lab.session import Trace
 
@@ -189,9 +190,12 @@ def identify() -> Machine:
     )
 
 
-def judge() -> str:
-    """What the doctor says of this host, in a sentence."""
-    return doctor.verdict(doctor.report()).words
+def judge() -> tuple[bool, tuple[str, ...]]:
+    """Whether the course can run on this host, and what of all that lessons use is missing."""
+    found = doctor.report()
+    used = (*doctor.NEEDED, *doctor.BY_SOME)
+    missing = [each.name for each in found if each.answer is not Answer.YES and each.name in used]
+    return doctor.verdict(found).course, tuple(missing)
 
 
 def clock() -> int:

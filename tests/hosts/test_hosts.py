@@ -24,6 +24,7 @@ from traitlets.config import Config
 import ebpf_lab
 from ebpf_lab.errors import AttachError, CommandFailed, HostFailed, UsageProblem, VerifierRejected
 from ebpf_lab.frame.hexint import HexDtype
+from ebpf_lab.host.features import Answer, probe
 
 pytestmark = pytest.mark.needs("tracepoint", "ringbuf", "libbpf", "clang", "btf", "xdp", "veth")
 
@@ -243,7 +244,9 @@ def test_hosts_are_listed(shell: InteractiveShell) -> None:
     assert table.host.tolist() == ["web1", "web2"]
     assert table.kernel.tolist() == [os.uname().release] * 2
     assert table.architecture.tolist() == [os.uname().machine] * 2
-    assert table.verdict.str.startswith("The course can").all()
+    assert table.course.all()
+    assert table.remark.str.contains("kprobe").tolist() == [probe("kprobe").answer is Answer.NO] * 2
+    assert (table.answer_ms > 0).all()
 
 
 def test_an_unknown_host_and_another_cluster(shell: InteractiveShell, tmp_path: Path) -> None:
