@@ -192,10 +192,11 @@ class Gathered:
             return (Fact(name), *result.facts, *missing)
         delivered = sum(result.delivered for result in results.values())
         dropped = sum(result.dropped for result in results.values())
+        counted = (Fact(f"{delivered:,} events"), Fact(f"{dropped:,} lost", bad=dropped > 0))
         clocks = self.clocks
         return (
-            *(Fact(f"{len(results)} hosts"), Fact(f"{delivered:,} events")),
-            Fact(f"{dropped:,} lost", bad=dropped > 0),
+            Fact(f"{len(results)} hosts"),
+            *(counted if self.frames else (Fact(f"{len(self.maps)} map{'s' * (len(self.maps) > 1)}"),)),
             *(
                 Fact(f"{name}: {fact.text}", bad=True)
                 for name, result in results.items()

@@ -176,10 +176,11 @@ class TestGathered:
         assert "trace.plot.timeline(" in repr(made.plot)
 
     def test_only_maps(self) -> None:
-        made = self._made(
-            web1=_result(frames={}, main="seen", maps={"a": pd.DataFrame(), "seen": _frame([])})
-        )
+        maps = {"a": pd.DataFrame({"key": [1]}), "seen": _frame([])}
+        result = _result(frames={}, main="seen", maps=maps, delivered=0)
+        made = self._made(web1=result, web2=result)
         assert list(made.tables) == ["seen", "a"]
+        assert made.header.startswith("2 hosts · 2 maps · attached within ")
         assert made.frame.columns.tolist()[0] == "host"
 
     def test_nothing_came(self) -> None:
