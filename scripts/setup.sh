@@ -280,10 +280,11 @@ unpack_headers() {
 # .venv/lab-installed says what is installed: a hash of what decides it, and the extras.
 want_environment() { # "", "lab" or "lab,test"
     extras=$1
+    settings=$root/scripts/jupyterlab_settings.json
     # Jupyter's files are copied, not read from here: package.json says what of them there is.
     hash=$({ printf '%s\n' "$root" && cat "$root/pyproject.toml" "$root/tests/constraints.txt" \
-        "$root/ebpf_lab/labextension/package.json" "$root/ebpf_lab/notebook/jupyter_config.json"; } | sha256sum |
-        cut -d ' ' -f 1)
+        "$root/ebpf_lab/labextension/package.json" "$root/ebpf_lab/notebook/jupyter_config.json" "$settings"; } |
+        sha256sum | cut -d ' ' -f 1)
     if as_user "$venv/bin/python" -c '' 2>/dev/null && [ -e "$venv/lab-installed" ]; then
         read -r had_hash had_extras <"$venv/lab-installed" || true
         # Extras only ever grow by one at the end, so a longer list holds a shorter one.
@@ -313,6 +314,8 @@ want_environment() { # "", "lab" or "lab,test"
     step "installing Python packages into .venv${extras:+ ($extras)}" \
         as_user env ${bundle:+PIP_CONFIG_FILE=/dev/null} "$venv/bin/python" -m pip install "$@" ||
         die "pip could not install the packages" "$(hint "is the network there? pip's own words are above")"
+    # JupyterLab would ask each learner whether to fetch its makers' news, and look for updates by itself.
+    as_user install -D -m 644 "$settings" "$venv/etc/jupyter/labconfig/default_setting_overrides.json"
     # shellcheck disable=SC2016 # its arguments
     as_user sh -c 'printf "%s %s\n" "$2" "$3" >"$1"' sh "$venv/lab-installed" "$hash" "$extras"
 }

@@ -44,6 +44,8 @@ def test_jupyter_s_files_are_installed_as_they_are_here() -> None:
         for path in extension.rglob("*.*")
     }
     places[ROOT / "ebpf_lab/notebook/jupyter_config.json"] = Path("etc/jupyter/jupyter_config.json")
-    assert len(places) > 8
+    settings = Path("etc/jupyter/labconfig/default_setting_overrides.json")
+    places[ROOT / "scripts/jupyterlab_settings.json"] = settings
+    assert len(places) > 9
     for path, place in places.items():
         assert (sys.prefix / place).read_bytes() == path.read_bytes(), "./lab setup installs it"
