@@ -11,7 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ebpf_lab import session
-from ebpf_lab.errors import CommandFailed, MissingFeature, MissingPrivilege
+from ebpf_lab.errors import (
+    AttachError,
+    CommandFailed,
+    CompileError,
+    MissingFeature,
+    MissingPrivilege,
+    VerifierRejected,
+)
 from ebpf_lab.host import features
 from ebpf_lab.lessons.exercise import Exercise, NotYet
 from ebpf_lab.plots import colours
@@ -77,13 +84,7 @@ def _html(text: str) -> str:
 
 
 def judge_cell(exercise: Exercise, text: str, options: CellOptions, seed: int) -> Outcome:
-    """Run the learner's C over a workload made from ``seed``, and judge its events.
-
-    Raises
-    ------
-    LabError
-        The text cannot be compiled, loaded or attached.
-    """
+    """Run the learner's C over a workload made from ``seed``, and judge its events."""
     return _judge(exercise, text, options, seed, lambda trace: trace)
 
 
@@ -120,6 +121,8 @@ def _judge(
             ).run()
         except (MissingFeature, MissingPrivilege, CommandFailed) as error:
             return Outcome(named, INCONCLUSIVE, error.what, error.hint)
+        except (CompileError, VerifierRejected, AttachError) as error:
+            return Outcome(named, NOT_YET, f"{type(error).__name__}: {error.what}")
         lost = _lost(trace.results())
         if lost and not exercise.about_losses:
             return Outcome(named, INCONCLUSIVE, lost, "run the check once more; a larger buffer loses less")

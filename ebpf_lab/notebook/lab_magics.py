@@ -81,8 +81,6 @@ class LabMagics(Magics):
             No lesson was begun, it has no such exercise, or the learner has not run a cell for it.
         ExerciseNotPassed
             It is not done, and ``EBPF_LAB_GRADING`` is 1.
-        LabError
-            The learner's C cannot be compiled, loaded or attached.
         """
         if self._lesson is None:
             raise UsageProblem("no lesson was begun", hint="%lab lesson 00 begins the first")
