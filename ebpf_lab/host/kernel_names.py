@@ -179,8 +179,12 @@ def kfuncs() -> Sorted:
     ]
     if not tagged:
         functions = (btf.type(number).name for number in btf.of_kind(Kind.FUNC))
-        tagged = [name for name in functions if _LIKE_A_KFUNC.fullmatch(name)]
+        tagged = [name for name in functions if _LIKE_A_KFUNC.fullmatch(name) and not _is_helper(name)]
     return Sorted(tagged)
+
+
+def _is_helper(function: str) -> bool:
+    return f"BPF_FUNC_{function.removeprefix('bpf_')}" in constants()
 
 
 @lru_cache(maxsize=64)
