@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class Exercise:
         Features of the kernel (:mod:`ebpf_lab.host.features`) without which it cannot be done.
     about_losses : bool
         Whether lost events are what it judges; otherwise they make an attempt inconclusive.
+    scene : callable
+        Makes a context in which there is what the program is attached to, where that is not there anyway.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Exercise:
     only: bool = True
     needs: tuple[str, ...] = ()
     about_losses: bool = False
+    scene: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,17 +108,18 @@ def _judge(
     with TemporaryDirectory(prefix="ebpf-lab-check-") as directory:
         workload = exercise.workload(random.Random(seed), Path(directory))
         try:
-            trace = session.prepare(
-                text,
-                seconds=_SECONDS,
-                command=workload.command,
-                attach=options.attach,
-                set=options.settings,
-                only=exercise.only,
-                backend=options.backend,
-                event=options.stream_types,
-                keep=options.keep,
-            ).run()
+            with exercise.scene():
+                trace = session.prepare(
+                    text,
+                    seconds=_SECONDS,
+                    command=workload.command,
+                    attach=options.attach,
+                    set=options.settings,
+                    only=exercise.only,
+                    backend=options.backend,
+                    event=options.stream_types,
+                    keep=options.keep,
+                ).run()
         except (MissingFeature, MissingPrivilege, CommandFailed) as error:
             return Outcome(named, INCONCLUSIVE, error.what, error.hint)
         except (CompileError, VerifierRejected, AttachError) as error:
