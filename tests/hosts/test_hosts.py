@@ -210,7 +210,7 @@ def test_stop_ends_it_on_all_hosts(shell: InteractiveShell, seek: Path, stage: s
         else:
             with pytest.raises(KeyboardInterrupt):
                 _cell(shell, "--on all -t 600", seek_stream("libbpf", "ringbuf"))
-        assert time.monotonic() - interrupted[0] < 5
+        assert time.monotonic() - interrupted[0] < 60  # of the 600 that it would take
     finally:
         thread.join()
 

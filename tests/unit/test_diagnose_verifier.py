@@ -281,9 +281,9 @@ def test_an_unknown_rejection_keeps_the_kernels_words_alone() -> None:
 
 def test_a_huge_log_is_read_from_its_end() -> None:
     log = "1: (05) goto pc-2\n" * 400_000 + "something\nprocessed 9 insns\n"
-    start = time.perf_counter()
+    start = time.process_time()
     assert read(log).error == "something"
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,9 @@ def test_truncated_programs_keep_what_is_whole(text: str, data: st.DataObject) -
     ],
 )
 def test_pathological_texts_end_soon(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     described(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_snippets_describe_themselves() -> None:

@@ -229,10 +229,10 @@ def test_damaged_line_records_are_read_or_refused(junk: bytes, at: int) -> None:
 def test_whole_descriptions_are_consistent_and_quick() -> None:
     """The sample everywhere, and the running kernel's types where there are any."""
     for data in [BTF, *(path.read_bytes() for path in Path("/sys/kernel/btf").glob("vmlinux"))]:
-        started = time.perf_counter()
+        started = time.process_time()
         btf = Btf.parse(data)
         btf.find(Kind.STRUCT, "list_head")
-        assert time.perf_counter() - started < 1.5
+        assert time.process_time() - started < 1.5
         refused = []
         for head_ in btf.types:
             if head_.kind in (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.INT, Kind.PTR):

@@ -130,9 +130,9 @@ def test_a_million_rows() -> None:
     table = Table(frame)
 
     def seconds(query: Query) -> float:
-        begun = time.perf_counter()
+        begun = time.process_time()
         table.page(query)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     # Bounds for a machine that is busy; alone it takes 1 ms, 0.3 s and 0.2 s.
     assert min(seconds(Query(start)) for start in (0, 500_000, 999_990)) < 0.05
