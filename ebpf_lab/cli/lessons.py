@@ -6,9 +6,11 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ebpf_lab.cli.common import Verbs
+from ebpf_lab.errors import UsageProblem
 from ebpf_lab.lessons import catalogue, copies
 
 _LESSONS = "[0-9][0-9]_*.ipynb"
@@ -17,6 +19,7 @@ _LESSONS = "[0-9][0-9]_*.ipynb"
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("lessons", help="list the lessons, or copy them for learners")
+    parser.add_argument("number", nargs="*", help="only these, such as 00 or 01_hello_kernel")
     parser.add_argument(
         "--student",
         type=Path,
@@ -27,7 +30,8 @@ def add(verbs: Verbs) -> None:
         "--record",
         type=Path,
         metavar="DIR",
-        help="run the lessons on this kernel, and record their traces below DIR (docs/recordings.md)",
+        help="run the lessons (those named) on this kernel, and record their traces below DIR"
+        " (docs/recordings.md)",
     )
     parser.set_defaults(run=_run)
 
@@ -35,6 +39,8 @@ def add(verbs: Verbs) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     course = catalogue.notebooks()
     if parsed.student is not None:
+        if parsed.number:
+            raise UsageProblem("--student copies the whole course", hint="leave out the lessons' numbers")
         for notebook in copies.copy(course, parsed.student):
             print(notebook)
         return 0
@@ -42,16 +48,23 @@ def _run(parsed: argparse.Namespace) -> int:
         # Slow to import, and needed here alone.
         from ebpf_lab.lessons import recorder
 
-        for notebook in sorted(course.glob(_LESSONS)):
+        for notebook in _chosen(course, parsed.number):
             for recording in recorder.record(notebook, parsed.record, _tell):
                 print(f"{recording}: {recording.stat().st_size:,} bytes")
         return 0
     exercises = {lesson.name: lesson.exercises for lesson in catalogue.lessons()}
-    for path in sorted(course.glob(_LESSONS)):
+    for path in _chosen(course, parsed.number):
         print(_headline(path))
         for exercise in exercises.get(path.stem, ()):
             print(f"    {exercise.name}  {exercise.title}")
     return 0
+
+
+def _chosen(course: Path, numbers: Sequence[str]) -> list[Path]:
+    """The notebooks of the lessons named, of all when none is."""
+    if not numbers:
+        return sorted(course.glob(_LESSONS))
+    return [course / f"{catalogue.lesson(number).name}.ipynb" for number in numbers]
 
 
 def _tell(line: str) -> None:

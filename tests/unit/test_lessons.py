@@ -123,6 +123,18 @@ def test_lessons_are_listed_with_their_exercises(capsys: pytest.CaptureFixture[s
             assert f"{exercise.name}  {exercise.title}" in printed
 
 
+def test_lessons_are_named_by_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lessons", "04", "0"]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert [title[:2] for title in titles] == ["04", "00"]
+
+
+@pytest.mark.parametrize("arguments", [["99"], ["00", "--student", "x"]])
+def test_lessons_that_are_not_there(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lessons", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("UsageProblem: ")
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     monkeypatch.chdir(tmp_path)
