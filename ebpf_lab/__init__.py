@@ -57,12 +57,14 @@ __all__ = [
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Make ``%%bpf``, ``%bpf`` and ``%lab`` known to IPython (``%load_ext ebpf_lab``)."""
+    """Make ``%%bpf``, ``%bpf``, ``%lab`` and ``%%live`` known to IPython (``%load_ext ebpf_lab``)."""
+    from ebpf_lab.notebook import live_cells
     from ebpf_lab.notebook.lab_magics import LabMagics
     from ebpf_lab.notebook.magics import BpfMagics
 
     bpf = BpfMagics(shell)
     shell.register_magics(bpf, LabMagics(shell, bpf.cells))
+    live_cells.register(shell)
 
 
 def __getattr__(name: str) -> object:

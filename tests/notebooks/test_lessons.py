@@ -22,10 +22,12 @@ CELL_SECONDS = 240
 """A bcc cell takes most of this in an emulated machine."""
 
 CLAIMS = Path(__file__).parent / "claims"
-"""What must hold in the kernel once a lesson has run: a file a lesson, which may ask ``has("kprobe")``."""
+"""What must hold in the kernel once a lesson has run: a file a lesson, which may ask ``has("kprobe")``, and
+``live``: a recording shows it otherwise."""
 _HAS = """\
 from ebpf_lab.host import features
 has = lambda *names: features.missing(names) is None
+live = True
 """
 
 

@@ -8,5 +8,6 @@ assert len(recent) <= 16, recent
 assert recent.set_index("key").value[3] == 41, recent
 assert took["count"].sum() == 1000, took
 assert (answers.sent == answers.counted)[answers.index > 0].all(), answers
-assert program >= kernel == 997, (program, kernel)
+if live:
+    assert program >= kernel == 997, (program, kernel)
 assert costs["ns a call"].iloc[0] > costs["ns a call"].iloc[1] > 0, costs
