@@ -78,6 +78,7 @@ class Replaying:
         self._on_end = on_end
         self._output = output
         self._began = time.monotonic_ns()
+        self._stopped: float | None = None
         self._files = Files(self._outcome.inherited, self._outcome.directory)
         self._names = RecordedNames(self._outcome.names, recording.made)
         self._readers = [RecordedReader(each, self._now) for each in self._outcome.streams]
@@ -99,6 +100,8 @@ class Replaying:
 
     def _now(self) -> float:
         """Nanoseconds of the recording that have passed."""
+        if self._stopped is not None:
+            return self._stopped
         return math.inf if self._pace is None else (time.monotonic_ns() - self._began) * self._pace
 
     def _look_for_end(self) -> None:
@@ -140,6 +143,7 @@ class Replaying:
 
     def detach(self) -> None:
         """End the events."""
+        self._stopped = self._now()
         self._collector.stop()
         if self._collector.error is not None:
             raise self._collector.error
@@ -186,10 +190,12 @@ class Replaying:
     def results(self, seconds: float) -> Results:
         """What came so far and was not taken."""
         account = self._outcome.account
-        if self._pace is not None and seconds * self._pace < account.seconds:
+        # By the clock that ends the events: by the caller's, which began later, they might seem unfinished.
+        passed = self._now() / _SECOND
+        if passed < account.seconds:
             account = replace(
                 account,
-                seconds=seconds * self._pace,
+                seconds=passed,
                 programs={name: ProgramStats(None, None) for name in account.programs},
                 uncounted="the recording knows runs of the whole trace alone",
                 remarks=(*account.remarks, *_of_the_end(account.maps)),
