@@ -315,7 +315,10 @@ want_environment() { # "", "lab" or "lab,test"
         as_user env ${bundle:+PIP_CONFIG_FILE=/dev/null} "$venv/bin/python" -m pip install "$@" ||
         die "pip could not install the packages" "$(hint "is the network there? pip's own words are above")"
     # JupyterLab would ask each learner whether to fetch its makers' news, and look for updates by itself.
-    as_user install -D -m 644 "$settings" "$venv/etc/jupyter/labconfig/default_setting_overrides.json"
+    # shellcheck disable=SC2016 # its arguments
+    as_user sh -c 'mkdir -p "$2" && cat "$1" >"$2/default_setting_overrides.json"' sh \
+        "$settings" "$venv/etc/jupyter/labconfig" ||
+        die "the settings of JupyterLab could not be written" "may ${user:-$(id -un)} write to $venv?"
     # shellcheck disable=SC2016 # its arguments
     as_user sh -c 'printf "%s %s\n" "$2" "$3" >"$1"' sh "$venv/lab-installed" "$hash" "$extras"
 }
