@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route, expect
 from support.jupyter_page import Lab, serving
 from support.machine import ROOT
 
@@ -26,14 +27,20 @@ pytestmark = pytest.mark.needs("btf", "tracepoint")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("help")
     kernels.install(folder, None)
     shutil.copytree(ROOT / "ebpf_lab/labextension", folder / "share/jupyter/labextensions/ebpf-lab")
-    with serving(folder, {"JUPYTER_PATH": str(folder / "share/jupyter")}) as lab:
-        lab.open("typed.ipynb", [""], kernels.LOCAL)
-        _type(lab, HEAD)
-        yield lab.page
+    with serving(folder, {"JUPYTER_PATH": str(folder / "share/jupyter")}) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def page(lab: Lab) -> Page:
+    lab.open("typed.ipynb", [""], kernels.LOCAL)
+    _type(lab, HEAD)
+    lab.page.locator(".cm-line span", has_text="u32").wait_for()
+    return lab.page
 
 
 def _type(lab: Lab, text: str) -> None:
@@ -90,3 +97,20 @@ def test_tab_offers_the_members_of_the_kernel_s_struct(page: Page) -> None:
     page.locator(OFFERED, has_text="start_brk").wait_for()
     _shot(page, "members")
     page.keyboard.press("Escape")
+
+
+def test_tab_completes_before_the_language_c_has_come(lab: Lab) -> None:
+    page = lab.open("early.ipynb", [""], kernels.LOCAL)
+    held: list[Route] = []
+    page.route("**/*.js*", lambda route: held.append(route))
+    _type(lab, HEAD)
+    page.keyboard.type("bpf_get_current_pid")
+    page.keyboard.press("Tab")
+    expect(page.locator(OFFERED)).to_have_text([re.compile("bpf_get_current_pid_tgid")])
+    page.keyboard.press("Enter")
+    typed = page.locator(".cm-line", has_text="u32 pid")
+    expect(typed).to_have_text("u32 pid = bpf_get_current_pid_tgid")
+    assert held
+    expect(typed.locator("span")).to_have_count(0)
+    page.unroute("**/*.js*")  # which lets go of what was held
+    expect(typed.locator("span", has_text="u32")).to_be_visible()

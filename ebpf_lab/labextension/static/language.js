@@ -50,7 +50,28 @@ function bpfLanguage({ common, highlight, language, files }, loadC) {
     loading ??= loadC().then(found => {
       c = found.support.language.parser;
     });
-    return c ?? language.ParseContext.getSkippingParser(loading);
+    return c ?? new Unparsed(language.ParseContext.getSkippingParser(loading));
+  }
+
+  // All of the text as one token: with none where the cursor is, JupyterLab would offer every other token, and
+  // complete a word behind itself.
+  const unparsed = common.NodeType.define({ id: 0, name: 'Unparsed', top: true });
+
+  class Unparsed extends common.Parser {
+    constructor(skipping) {
+      super();
+      this.skipping = skipping;
+    }
+
+    createParse(input, fragments, ranges) {
+      const parse = this.skipping.createParse(input, fragments, ranges);
+      const { advance } = parse;
+      parse.advance = () => {
+        const { length } = advance.call(parse);
+        return new common.Tree(unparsed, [], [], length);
+      };
+      return parse;
+    }
   }
 
   const nested = common.parseMixed(node => (node.name === 'Body' ? { parser: parserOfC() } : null));
