@@ -49,6 +49,20 @@ class Display:
         shell.display_pub.publish(bundle, transient={"display_id": self._identity}, update=update)
 
 
+def hear_apart(comm: Any) -> None:
+    """Have what a page says to a widget heard in the page's own thread, where the kernel has such.
+
+    ipykernel 7.4 hears it where the widget last spoke instead: mostly the thread that runs cells, where it
+    waits for the cell's end.
+
+    Parameters
+    ----------
+    comm
+        The widget's end of its connection.
+    """
+    comm._reply_subshell_for = lambda _data, default: default
+
+
 def serve_also(comm: str) -> None:
     """Have :func:`serve` hear what a page says to this widget."""
     _served.add(comm)

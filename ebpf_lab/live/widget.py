@@ -8,6 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from ebpf_lab.live.shell import hear_apart
 from ebpf_lab.live.still import STATIC, css
 
 _COMMON = (STATIC / "common.js").read_text()
@@ -36,8 +37,7 @@ class PulledWidget(anywidget.AnyWidget):
     def __init__(self, current: Callable[[], State], heard: Callable[[Mapping[str, Any]], None]) -> None:
         self.current = current
         super().__init__()
-        # ipykernel 7.4 hears widgets in the thread that runs cells, where Stop waits for the cell's end.
-        self.comm._reply_subshell_for = lambda _data, default: default
+        hear_apart(self.comm)
         self.on_msg(lambda _widget, content, _buffers: heard(content))
 
     def push(self) -> None:

@@ -41,13 +41,18 @@ int enter(struct trace_event_raw_sys_enter *ctx)
     return 0;
 }}
 """
-LOAD, BPF = range(2)
+# Blocks until there is a file.
+WAIT = """import pathlib, time
+while not pathlib.Path("done").exists():
+    time.sleep(0.01)"""
+LOAD, BPF, BLOCK = range(3)
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with serving(tmp_path_factory.mktemp("views")) as served:
-        served.open("views.ipynb", ["%load_ext ebpf_lab", CELL.replace("FOLDER", str(served.folder), 1)])
+        cell = CELL.replace("FOLDER", str(served.folder), 1)
+        served.open("views.ipynb", ["%load_ext ebpf_lab", cell, WAIT])
         served.run(LOAD)
         served.run(BPF)
         view(served).locator("tbody tr").first.wait_for(timeout=60_000)
@@ -74,6 +79,18 @@ def pictured(lab: Lab, name: str) -> None:
 
 def static(lab: Lab) -> Locator:
     return output(lab).locator("[data-ebpf-lab]")
+
+
+def test_the_first_click_is_answered_while_a_cell_is_at_work(lab: Lab) -> None:
+    prompt = lab.page.locator(".jp-CodeCell").nth(BLOCK).locator(".jp-InputPrompt")
+    lab.run(BLOCK)
+    expect(prompt).to_have_text("[*]:")
+    for click, rows in (("next page", "11–20"), ("page before", "1–10")):
+        view(lab).get_by_label(click).click()
+        expect(view(lab).get_by_role("status")).to_have_text(f"{rows} of {READS:,} rows")
+    expect(prompt).to_have_text("[*]:")
+    (lab.folder / "done").touch()
+    expect(prompt).to_have_text("[3]:")
 
 
 def test_a_long_table_is_paged_sorted_and_searched(lab: Lab) -> None:

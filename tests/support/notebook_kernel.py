@@ -15,9 +15,6 @@ from jupyter_client.manager import KernelManager
 from support.machine import ROOT
 
 SECONDS = 60
-_PACE_SECONDS = 0.05
-"""Between a cell's end and the next one: ipykernel 7.0 to 7.3 may publish nothing more, ever, when a request
-comes in the very moment in which they have become idle."""
 State = dict[str, Any]
 
 
@@ -66,7 +63,6 @@ class Page:
 
     def run(self, code: str) -> Cell:
         """Begin to run a cell."""
-        time.sleep(_PACE_SECONDS)
         cell = Cell(self._client, code)
         self._cells[cell.identity] = cell
         return cell

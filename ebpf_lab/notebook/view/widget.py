@@ -16,6 +16,7 @@ import anywidget
 import traitlets
 
 from ebpf_lab.errors import LabError
+from ebpf_lab.live.shell import hear_apart
 from ebpf_lab.notebook.view.table import Query, Table
 from ebpf_lab.page import notes_of
 from ebpf_lab.plots import colours
@@ -82,6 +83,7 @@ class View(anywidget.AnyWidget):
             query=query,
             page=self._answer(query),
         )
+        hear_apart(self.comm)
         self.observe(self._asked, "query")
         self.observe(self._plot_wanted, "wanted")
 
