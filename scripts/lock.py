@@ -1,7 +1,7 @@
 """Writes tests/constraints.txt: the versions that the tests run with, as they are installed here.
 
-./lab exec pip install --upgrade --upgrade-strategy eager --editable '.[lab,test]', ./lab test, and when that
-passes ./lab exec python scripts/lock.py.
+./lab exec pip install --upgrade --upgrade-strategy eager --editable '.[lab,book,test]', ./lab test, and when
+that passes ./lab exec python scripts/lock.py.
 """
 
 from __future__ import annotations

@@ -278,7 +278,7 @@ unpack_headers() {
 # --- the Python environment --------------------------------------------------------------------------------
 
 # .venv/lab-installed says what is installed: a hash of what decides it, and the extras.
-want_environment() { # "", "lab" or "lab,test"
+want_environment() { # "", "lab", "lab,book" or "lab,book,test"
     extras=$1
     settings=$root/scripts/jupyterlab_settings.json
     # Jupyter's files are copied, not read from here: package.json says what of them there is.

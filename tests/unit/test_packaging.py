@@ -42,7 +42,7 @@ def test_conda_gets_what_pip_gets() -> None:
 def test_what_the_tests_need_is_locked_within_its_range() -> None:
     pins = locked()
     assert list(pins) == sorted(pins)
-    for line in (*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]):
+    for line in (*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["book"], *EXTRAS["test"]):
         each = Requirement(line)
         name = canonicalize_name(each.name)
         assert name in pins, f"lock {name}: scripts/lock.py"
@@ -51,7 +51,7 @@ def test_what_the_tests_need_is_locked_within_its_range() -> None:
 
 def test_only_the_tests_are_locked() -> None:
     """A learner gets ranges: a pin would keep the lab from living beside other packages."""
-    for line in (*PROJECT["dependencies"], *EXTRAS["lab"]):
+    for line in (*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["book"]):
         assert "==" not in line
         assert re.search(r">=\d", line), line
 
