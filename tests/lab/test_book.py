@@ -87,6 +87,12 @@ def test_results_are_tables_and_plots_without_a_script(pages: dict[str, str]) ->
         assert "require.js" not in page
 
 
+def test_figures_are_there_with_words_in_their_place(book: Path, pages: dict[str, str]) -> None:
+    image = re.search(r'<img alt="One program stores the time[^"]*"[^>]*src="([^"]+\.svg)"', pages["05_maps"])
+    assert image
+    assert (book / "notebooks" / image[1]).read_text() == (ROOT / "notebooks/figures/maps.svg").read_text()
+
+
 def test_errors_are_those_that_lessons_are_about(pages: dict[str, str]) -> None:
     told = {name: re.findall(r"(\w+(?:Error|Rejected)): ", _text(page)) for name, page in pages.items()}
     assert set(told["05_maps"]) == {"VerifierRejected"}
