@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import kernel_objects, needs, targets
+from support.rights import home_for_anybody
 from support.skips import ExpectedSkips
 
 LEAK_CHECKED = {"hosts", "kernel", "snippets"}
@@ -45,6 +46,13 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     left = kernel_objects.leaks(before)
     assert not left, "left behind: " + ", ".join(left)
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """An ordinary user's, of ``rights.user_with``: what is compiled for one test serves the next."""
+    with home_for_anybody() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")

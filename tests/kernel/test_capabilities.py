@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.backends import BCC, LIBBPF
-from support.rights import GRANTED, UNIT, attempts, home_for_anybody, user_with
+from support.rights import GRANTED, UNIT, attempts, user_with
 
 ADMIN = "CAP_SYS_ADMIN"
 CALLER = "import os, time\nwhile True:\n    os.getpgid(0)\n    time.sleep(0.002)"
@@ -30,13 +30,6 @@ WITHOUT = {
     ("CAP_NET_ADMIN", ADMIN): {"xdp", "interfaces"},
     ("CAP_SYSLOG",): {"kernel names"},
 }
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """A home that such users may write to; what one compiles the next finds there."""
-    with home_for_anybody() as path:
-        yield path
 
 
 @pytest.fixture(scope="module")

@@ -70,11 +70,11 @@ def caches() -> Iterator[Path]:
 
 
 @pytest.fixture
-def attempts(caches: Path) -> Callable[..., dict[str, str]]:
+def attempts(caches: Path, home: Path) -> Callable[..., dict[str, str]]:
     """Trace texts for a moment in a process that ``wrapper`` has taken something from; what came of each."""
 
     def run(kinds: list[str], *wrapper: str, **named: object) -> dict[str, str]:
-        cache = str(caches / ("user" if "--reuid=65534" in wrapper else "root"))
+        cache = str(home if "--reuid=65534" in wrapper else caches)
         done = subprocess.run(
             [*wrapper, sys.executable, "-c", TRY, *kinds],
             capture_output=True, text=True, cwd=ROOT, check=False,
