@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np  # noqa: F401  whose threads begin when it is imported, and stay
+
 from ebpf_lab.host.syscalls import BpfCommand, bpf
 
 SETTLE = 10.0
