@@ -30,7 +30,7 @@ def needed(name: str, extras: tuple[str, ...] = ()) -> dict[str, str]:
 def test_they_are_of_the_versions_that_are_locked() -> None:
     lines = (ROOT / "tests/constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
-    installed = needed("ebpf-lab", ("lab", "test"))
+    installed = needed("ebpf-lab", ("lab", "book", "test"))
     del installed["ebpf-lab"]
     assert len(installed) > 80
     assert set(installed) <= set(pins), "lock what is new: scripts/lock.py"
