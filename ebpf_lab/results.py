@@ -383,11 +383,17 @@ class Results:
             if each.stream.why
         ]
         facts.append(Fact(self.spec.dialect.value, minor=True))
-        facts.append(Fact(", ".join(str(program.probe) for program in self.spec.programs), minor=True))
+        facts.append(Fact(_places(self.spec), minor=True))
         facts += (
             [Fact(f"without {', '.join(map(str, self.account.left_out))}")] if self.account.left_out else []
         )
         return tuple(facts)
+
+
+def _places(spec: ProgramSpec) -> str:
+    """What its programs are attached to, each place once."""
+    counted = Counter(str(program.probe) for program in spec.programs)
+    return ", ".join(place if count == 1 else f"{count} × {place}" for place, count in counted.items())
 
 
 def _count(number: int, noun: str) -> str:

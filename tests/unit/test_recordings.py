@@ -70,6 +70,12 @@ def test_nothing_is_left_of_a_file_that_cannot_be_written(
     assert (file.read_bytes(), list(file.parent.iterdir())) == (before, [file])
 
 
+def test_the_header_names_a_place_of_several_programs_once(file: Path) -> None:
+    results = ebpf_lab.replay(file).results()
+    results.spec = replace(results.spec, programs=results.spec.programs * 9)
+    assert " · libbpf · 9 × tracepoint:syscalls:sys_enter_execve" in results.header
+
+
 def test_everything_comes_back(file: Path) -> None:
     trace = ebpf_lab.replay(file)
     assert not trace.running
