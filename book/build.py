@@ -82,7 +82,7 @@ def build(lessons: list[str], output: Path, replay: bool) -> Path:
             print(f"{path.stem}: {how} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
         _gather(source, chosen)
         pages = Path(scratch, "pages")
-        _sphinx(source, pages)
+        _sphinx(source, pages, whole=not lessons)
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(pages, output)
     return output / "index.html"
@@ -195,7 +195,8 @@ def _linked(path: Path) -> Iterator[Path]:
     """The files that a text links to."""
     for name in _LINK.findall(path.read_text(encoding="utf-8")):
         target = (path.parent / name).resolve()
-        if target.is_file():
+        # Notebooks are pages where they are chosen, and not as they are.
+        if target.is_file() and target.suffix != ".ipynb":
             yield target
 
 
@@ -208,9 +209,24 @@ def _copy(path: Path, source: Path, root: Path = ROOT) -> None:
         shutil.copyfile(path, target)
 
 
-def _sphinx(source: Path, pages: Path) -> None:
+def _sphinx(source: Path, pages: Path, *, whole: bool) -> None:
+    # Links to lessons that were not chosen lead nowhere.
+    quiet = [] if whole else ["-D", "suppress_warnings=misc.highlighting_failure,myst.xref_missing"]
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html", source, pages],
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-W",
+            "--keep-going",
+            "-E",
+            "-b",
+            "html",
+            *quiet,
+            source,
+            pages,
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -7,6 +7,8 @@ of such a cell, with ``after:FEATURE``, with NameError.
 
 from __future__ import annotations
 
+import json
+import platform
 from pathlib import Path
 
 import nbformat
@@ -37,7 +39,8 @@ def test_there_are_lessons() -> None:
 
 @pytest.mark.needs("tracepoint", "libbpf", "clang")
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs(path: Path, tmp_path: Path) -> None:
+def test_lesson_runs(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    request.node.user_properties.extend(_reported(path))
     notebook = nbformat.read(path, as_version=4)
     claims = (CLAIMS / f"{path.stem}.py").read_text()
     notebook.cells += [nbformat.v4.new_code_cell(_HAS + claims), *_solved(path.stem)]
@@ -50,6 +53,20 @@ def test_lesson_runs(path: Path, tmp_path: Path) -> None:
             assert _errors(cell) == _expected_errors(cell), _told(cell)
             if ".plot" in cell.source and not _errors(cell):
                 assert _images(cell), _told(cell)
+
+
+def _reported(path: Path) -> list[tuple[str, str]]:
+    """What the table of lessons has of this run: the kernel, and what of the lesson it can run."""
+    exercises = catalogue.lesson(path.stem).exercises
+    possible = sum(features.missing(each.needs) is None for each in exercises)
+    tags = {tag for cell in nbformat.read(path, as_version=4).cells for tag in cell.metadata.get("tags", [])}
+    needed = sorted(tag.removeprefix("needs:") for tag in tags if tag.startswith("needs:"))
+    lacking = [lacks for name in needed if (lacks := features.missing([name])) is not None]
+    return [
+        ("kernel", f"Linux {platform.release()}, {platform.machine()}"),
+        ("exercises", f"{possible} of {len(exercises)}"),
+        ("without", json.dumps({each.name: each.reason for each in lacking})),
+    ]
 
 
 def _solved(lesson: str) -> list[nbformat.NotebookNode]:

@@ -84,7 +84,10 @@ def told(cell: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("recordings", RECORDED, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_lesson_is_replayed(recordings: Path) -> None:
+def test_lesson_is_replayed(recordings: Path, request: pytest.FixtureRequest) -> None:
+    made = load(files(recordings, "*.zip")[0]).made
+    on = f"Linux {made.kernel}, {made.machine}, {made.when.partition(' ')[0]}"
+    request.node.user_properties.append(("kernel", on))
     lesson, machine = recordings.parent.name, recordings.name
     claims = (CLAIMS / f"{lesson}.py").read_text()
     cells = cells_of(
