@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ebpf_lab.readers import perf
 from ebpf_lab.readers.perf import PerfRing
-from ebpf_lab.readers.records import walk
 
 _T = TypeVar("_T")
 
@@ -101,20 +100,9 @@ class ChildTracker:
 
     def drain(self) -> None:
         """Take the forks reported so far into :attr:`pids` and :attr:`tids`."""
-        rings = (
-            self._rings
-        )  # another thread may open them meanwhile, as events of others come before the launch
-        words, ends, _ = perf.take(rings, 1 << 40)
-        begin = 0
-        for ring, end in zip(rings, ends, strict=True):
-            offsets, headers, following = walk(
-                words, begin, end, keep=perf.SHAPE, shape=perf.SHAPE, stride=perf.record_stride
-            )
-            ring.advance(following - begin)
-            types = perf.record_types(headers)
-            self._add(_forks(words, offsets[types == perf.RECORD_FORK]))
-            ring.announce(int(words[offsets[types == perf.RECORD_LOST] + 2].sum()))
-            begin = end
+        # Asked for once: another thread may open them meanwhile, as events of others come before the launch.
+        for records in perf.drain(self._rings):
+            self._add(_forks(records.words, records.of(perf.RECORD_FORK)))
 
     def _add(self, forks: NDArray[Any]) -> None:
         # Threads of this process that the launching thread started (subprocess helpers) inherit the event

@@ -13,16 +13,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ebpf_lab.host import maps
 from ebpf_lab.host.maps import Mapping
 from ebpf_lab.readers import perf
-from ebpf_lab.readers.perf import PerfRing
-from ebpf_lab.readers.records import walk
+from ebpf_lab.readers.perf import PerfRing, Records
 
 Mappings: TypeAlias = dict[int, tuple[Mapping, ...]]
 """Executable mappings by process, in the order in which they were made."""
@@ -110,17 +108,8 @@ class MappingRecorder:
 
     def _take(self, until: int) -> None:
         with self._lock:
-            words, ends, _ = perf.take(self._rings, 1 << 40)
-            begin = 0
-            for ring, end in zip(self._rings, ends, strict=True):
-                offsets, headers, following = walk(
-                    words, begin, end, keep=perf.SHAPE, shape=perf.SHAPE, stride=perf.record_stride
-                )
-                ring.advance(following - begin)
-                types = perf.record_types(headers)
-                self._waiting.extend(_records(words, offsets, headers, types))
-                ring.announce(int(words[offsets[types == perf.RECORD_LOST] + 2].sum()))
-                begin = end
+            for records in perf.drain(self._rings):
+                self._waiting.extend(_reports(records))
             self._waiting.sort(key=lambda record: record[0])
             settled = 0
             for when, kind, record in self._waiting:
@@ -162,11 +151,12 @@ def _open(cpu: int) -> PerfRing:
     return PerfRing(cpu=cpu, pid=-1, config=_DUMMY, pages=_PAGES, sample_type=perf.SAMPLE_TIME, flags=flags)
 
 
-def _records(
-    words: NDArray[np.uint64], offsets: NDArray[np.int64], headers: NDArray[np.uint64], types: NDArray[Any]
-) -> Iterator[tuple[int, int, bytes]]:
+def _reports(records: Records) -> Iterator[tuple[int, int, bytes]]:
     """Time, type and bytes of each record that tells of a mapping, a fork or an exit."""
-    for offset, header, kind in zip(offsets.tolist(), headers.tolist(), types.tolist(), strict=True):
+    words = records.words
+    for offset, header, kind in zip(
+        records.offsets.tolist(), records.headers.tolist(), records.types.tolist(), strict=True
+    ):
         if kind in (_RECORD_MMAP2, perf.RECORD_FORK, _RECORD_EXIT):
             end = offset + perf.record_stride(header)
             # The last word is the sample's identity, of which there is the time alone.

@@ -14,7 +14,8 @@ import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from ebpf_lab.host import privileges
 from ebpf_lab.host.privileges import explain_eperm
 from ebpf_lab.host.syscalls import memory_barrier, online_cpus, perf_attributes, perf_event_open
-from ebpf_lab.readers.records import Words
+from ebpf_lab.readers.records import Positions, Words, walk
 
 SOFTWARE = 1
 SAMPLE_TIME = 1 << 2
@@ -41,6 +42,7 @@ _FORMAT_LOST = 1 << 4
 _IOC_ENABLE = 0x2400
 _LEAST_SHARE = 1 << 16
 """Bytes taken from a ring in any case: no record is longer."""
+_NO_LIMIT = 1 << 40
 _DATA_HEAD = 1024
 """Byte of ``data_head`` in ``struct perf_event_mmap_page``; ``data_tail`` follows it."""
 
@@ -238,3 +240,40 @@ def take(rings: Sequence[PerfRing], limit: int) -> tuple[Words, list[int], list[
         ends.append(at)
     memory_barrier()
     return words, ends, [available > count for available, count in zip(waiting, counts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What one ring held.
+
+    Attributes
+    ----------
+    words : (n,) uint64
+        The records, one after the other.
+    offsets : (m,) int64
+        The word of each record's header.
+    headers, types : (m,) uint64
+        Each header's :data:`SHAPE`, and its PERF_RECORD_*.
+    """
+
+    words: Words
+    offsets: Positions
+    headers: Words
+    types: NDArray[np.uint64]
+
+    def of(self, kind: int) -> Positions:
+        """Offsets of the records of one type."""
+        found: Positions = self.offsets[self.types == kind]
+        return found
+
+
+def drain(rings: Sequence[PerfRing]) -> Iterator[Records]:
+    """Take all that the rings hold, ring by ring, and note the losses that it tells of."""
+    words, ends, _ = take(rings, _NO_LIMIT)
+    for ring, begin, end in zip(rings, [0, *ends], ends, strict=False):
+        held = words[begin:end]
+        offsets, headers, following = walk(held, 0, len(held), keep=SHAPE, shape=SHAPE, stride=record_stride)
+        ring.advance(following)
+        records = Records(held[:following], offsets, headers, record_types(headers))
+        ring.announce(int(held[records.of(RECORD_LOST) + 2].sum()))
+        yield records

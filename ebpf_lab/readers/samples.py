@@ -16,7 +16,7 @@ import numpy as np
 from ebpf_lab.inside.program import NativeFunction, Samples
 from ebpf_lab.readers import perf
 from ebpf_lab.readers.perf import PerfRing
-from ebpf_lab.readers.records import Positions, Words, walk
+from ebpf_lab.readers.records import Positions, Words
 
 _CPU_CLOCK = 0
 _FREQUENCY = 4999
@@ -72,17 +72,8 @@ class Sampler:
     def drain(self) -> None:
         """Count what was noted so far."""
         with self._lock:
-            words, ends, _ = perf.take(self._rings, 1 << 40)
-            begin = 0
-            for ring, end in zip(self._rings, ends, strict=True):
-                offsets, headers, following = walk(
-                    words, begin, end, keep=perf.SHAPE, shape=perf.SHAPE, stride=perf.record_stride
-                )
-                ring.advance(following - begin)
-                types = perf.record_types(headers)
-                ring.announce(int(words[offsets[types == perf.RECORD_LOST] + 2].sum()))
-                self._count(words[begin:following], offsets[types == perf.RECORD_SAMPLE] - begin)
-                begin = end
+            for records in perf.drain(self._rings):
+                self._count(records.words, records.of(perf.RECORD_SAMPLE))
 
     def _count(self, words: Words, records: Positions) -> None:
         self._taken += len(records)

@@ -39,6 +39,13 @@ function showPhase(root, phase, state, heard, paused) {
   phase.title = silent ? "the kernel is busy or gone: this is how it stood" : "";
 }
 
+function makeError(root) {
+  const error = element("details", "error", root);
+  element("summary", "", error);
+  element("pre", "", error);
+  return error;
+}
+
 function showError(error, text) {
   const [first, ...rest] = text.split("\n");
   say(error.children[0], first);

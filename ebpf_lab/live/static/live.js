@@ -84,9 +84,7 @@ function render({ model, el }) {
   const seconds = element("span", "seconds", bar);
   const spark = makeSpark(bar);
   const step = element("div", "step", root);
-  const error = element("details", "error", root);
-  element("summary", "", error);
-  element("pre", "", error);
+  const error = makeError(root);
   const header = element("div", "header", root);
   const notes = element("div", "notes", root);
   const body = element("div", "body", root);

@@ -16,9 +16,7 @@ function render({ model, el }) {
   pause.title = "freeze what is shown";
   const about = element("div", "about", root);
   const step = element("div", "step", root);
-  const error = element("details", "error", root);
-  element("summary", "", error);
-  element("pre", "", error);
+  const error = makeError(root);
   const scroll = element("div", "scroll", root);
   const table = element("table", "rows", scroll);
   const said = element("div", "said", root);
