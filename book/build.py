@@ -99,12 +99,13 @@ def executed(path: Path, replay: bool) -> tuple[nbformat.NotebookNode, str]:
     if replay or lacking is not None:
         os.environ[REPLAY] = str(recordings)
         how = _recorded_on(recordings)
-        if lacking is not None:
-            how += f"; the kernel that this book was built on has no {lacking.name}"
+        why = f": the kernel that this book was built on has no {lacking.name}" if lacking else ""
         remark = (
-            f"Run on {how}, and shown from its recordings. Cells that look at the running kernel, or "
+            f"Run on {how}, and shown from its recordings{why}. Cells that look at the running kernel, or "
             "judge an exercise, say here that they cannot."
         )
+        if any(cell.source.startswith("%bpf doctor") for cell in notebook.cells):
+            remark += " The doctor looks at the machine that this book was built on."
     else:
         os.environ.pop(REPLAY, None)
         how = f"Linux {platform.release()}, {platform.machine()}"

@@ -18,6 +18,7 @@ from ebpf_lab.lessons import catalogue
 from ebpf_lab.lessons.exercise import Exercise, Lesson
 from ebpf_lab.lessons.judging import INCONCLUSIVE, Outcome, judge_cell, judge_function, with_hint
 from ebpf_lab.lessons.progress import Progress
+from ebpf_lab.recordings import course
 from ebpf_lab.source.options import CellOptions
 from ebpf_lab.source.words import did_you_mean
 
@@ -118,6 +119,9 @@ class LabMagics(Magics):
         self._lesson = catalogue.lesson(arguments[0])
         self.shell.user_ns["check"] = self.check
         print(f"lesson {self._lesson.number}: {len(self._lesson.exercises)} exercises")
+        if course.replays() is not None:
+            print("Nothing runs in a kernel here: cells show what was recorded elsewhere.")
+            return
         lacking = features.missing(self._lesson.needs)
         if lacking is not None:
             print(

@@ -101,6 +101,9 @@ def test_lesson_is_replayed(recordings: Path, request: pytest.FixtureRequest) ->
     for cell in traced:
         assert "REPLAYED from Linux " in cell["text"], told(cell)
         assert f" {machine}, 20" in cell["text"], told(cell)
+    (begun,) = [cell for cell in cells if "%lab lesson" in cell["source"]]
+    assert "exercises\nNothing runs in a kernel here" in begun["text"]
+    assert "lacks" not in begun["text"]
     checks = [cell for cell in cells if any(tag.startswith("check:") for tag in cell["tags"])]
     assert all("inconclusive" in cell["text"] for cell in checks)
 
