@@ -107,9 +107,12 @@ def _unknown(elf: Elf, name: str) -> AttachError:
             why="the file is stripped: it lists no functions",
             hint="probe a library function that it calls, as uprobe:libc:write, or an address of objdump -d",
         )
+    near = suggestion(name, names)
     return AttachError(
         what,
-        hint=suggestion(name, names) or f"%bpf probes uprobe:{elf.path}:* lists what there is",
+        # What a learner meets first: the C text has the function, and the file has not.
+        why="" if near else "where a compiler puts a function into its callers (inlines it), no name stays",
+        hint=near or f"%bpf probes uprobe:{elf.path}:* lists what there is",
     )
 
 

@@ -95,6 +95,7 @@ def test_a_probe_is_at_the_offset_in_the_file(library: str, symbol: str, offset:
         ("copy@MADE_3.0", "copy has no version MADE_3.0", "it has MADE_1.0, MADE_2.0"),
         ("table", "has no function table", "table is a variable there"),
         ("edata", "has no function edata", "%bpf probes"),
+        ("folded", "has no function folded", "inlines it), no name stays"),
         ("malloc", "has no function malloc", "uprobe:libc:malloc"),
         ("log", "has no function log", "uprobe:libc:__log_chk"),
         ("twin", "2 functions are called twin", f"libmade.so:{CODE_ADDRESS + 0x200:#x}, uprobe:"),
