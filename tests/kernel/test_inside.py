@@ -383,7 +383,8 @@ def test_where_the_time_goes(seek: Path) -> None:
 
 @LIBBPF
 def test_programs_that_ran_too_briefly_have_no_hot_lines() -> None:
-    with session.prepare(WORKING, hot=True) as trace:
+    # A call that nobody makes: of others, some other process may make thousands just then.
+    with session.prepare(WORKING.replace("sys_enter_lseek", "sys_enter_swapoff"), hot=True) as trace:
         pass
     view = trace.inside(states=False)
     assert "which ran too briefly" in view.notes[0]

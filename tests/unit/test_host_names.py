@@ -170,7 +170,7 @@ class TestNearest:
         assert suggestion("aaab", [b"aaac", b"aaad"]) == "did you mean aaac or aaad?"
         assert suggestion("zzz", [b"aaac"]) == ""
 
-    def test_a_kernel_of_names_takes_less_than_a_third_of_a_second(self) -> None:
+    def test_a_kernel_of_names_is_searched_without_a_wait(self) -> None:
         generator = random.Random(7)
         letters = "abcdefghijklmnopqrstuvwxyz_"
         many = [
