@@ -19,13 +19,14 @@ from ebpf_lab.vm.packages import Progress, Suite
 KERNELS = {"6.1": "bookworm", "6.12": "trixie", "7.2": "trixie-backports"}
 
 # Part of the cache's path: raise it when what is unpacked, or where to, changes.
-_LAYOUT = "3"
+_LAYOUT = "4"
 
 
 _DRIVERS = (
     *("drivers/virtio/", "net/9p/", "fs/9p/", "fs/netfs/", "fs/fscache/", "fs/overlayfs/"),
     *("drivers/net/veth.ko", "drivers/block/loop.ko"),
     *("drivers/net/virtio_net.ko", "drivers/net/net_failover.ko", "net/core/failover.ko"),
+    *("net/sched/sch_ingress.ko", "net/sched/cls_bpf.ko"),  # tc
 )
 
 
