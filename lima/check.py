@@ -95,7 +95,10 @@ class Kernel:
         self._socket.send(json.dumps(request | {"content": content}))
         printed, reply, idle = "", None, False
         while reply is None or not idle:
-            answer = json.loads(self._socket.recv())
+            received = self._socket.recv()
+            if isinstance(received, bytes):
+                continue  # a widget's, with pictures
+            answer = json.loads(received)
             if answer["parent_header"].get("msg_id") != message:
                 continue
             content = answer["content"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,8 @@ NAME = "<b id=evil>"
 """A program may be called so, and its name is text wherever it is shown."""
 
 # Reads of one byte: of such a program there are as many as it is told.
-RUN = f'ln -s $(which dd) "$0/{NAME}"; "$0/{NAME}" if=/dev/zero of=/dev/null bs=1 count={READS} status=none'
+LINK = f'mkdir -p "$0"; ln -s $(which dd) "$0/{NAME}"'
+RUN = f'{LINK}; "$0/{NAME}" if=/dev/zero of=/dev/null bs=1 count={READS} status=none'
 CELL = f"""%%bpf -- sh -ec '{RUN}' FOLDER
 struct event {{ u64 ts; u64 number; void *address; u32 pid; char comm[16]; }};
 struct {{ __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 24); }} events SEC(".maps");
@@ -140,6 +142,15 @@ def test_it_stays_readable_in_the_dark(lab: Lab) -> None:
     lab.theme("JupyterLab Dark")
     pictured(lab, "dark")
     lab.theme("JupyterLab Light")
+
+
+def test_the_check_of_a_machine_hears_a_cell_with_a_view(lab: Lab) -> None:
+    """As it runs the lessons in a machine that Lima made."""
+    check = runpy.run_path(str(ROOT / "lima/check.py"))
+    with check["Kernel"](lab.address) as kernel:
+        kernel.run("%load_ext ebpf_lab")
+        kernel.run(CELL.replace("FOLDER", str(lab.folder / "check"), 1).replace(str(READS), "23"))
+        assert kernel.run("print(len(_bpf.frame))") == "23"
 
 
 def test_what_is_shown_outlives_the_page_and_in_part_the_kernel(lab: Lab) -> None:

@@ -24,11 +24,18 @@ CHROMIUM = "/usr/bin/chromium"
 
 
 class Lab:
-    """A JupyterLab whose notebooks are in ``folder``, shown on ``page``."""
+    """A JupyterLab whose notebooks are in ``folder``, shown on ``page``.
+
+    Attributes
+    ----------
+    address : str
+        As ``./lab start`` prints it.
+    """
 
     def __init__(self, folder: Path, address: str, token: str, page: Page) -> None:
         self.folder, self.page = folder, page
         self._address, self._token = address, token
+        self.address = f"{address}/lab?token={token}"
 
     def open(self, name: str, cells: Sequence[str], kernel: str = "python3") -> Page:
         """Write a notebook with these cells, and open it with its kernel ready."""
