@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ebpf_lab.errors import LabError, UsageProblem
+from ebpf_lab.lessons.tags import expected_error, named
 from ebpf_lab.recordings import course
 
 MOST = 100_000
@@ -81,15 +82,15 @@ def _run(notebook: dict[str, Any], name: str, tell: Callable[[str], None]) -> No
     shell: Any = InteractiveShell()  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook["cells"]):
         tags = cell["metadata"].get("tags", [])
-        if cell["cell_type"] != "code" or any(tag.startswith("check:") for tag in tags):
-            continue  # what judges an exercise traces another program each time
         source = "".join(cell["source"])
+        # What judges an exercise traces another program each time; what is live is not replayed.
+        if cell["cell_type"] != "code" or named(tags, "check") or source.startswith("%%live"):
+            continue
         tell(f"{name}, cell {number}: {source.partition(chr(10))[0]}")
         with contextlib.redirect_stdout(sys.stderr):
             done = shell.run_cell(source)
         failure = done.error_before_exec or done.error_in_exec
-        expected = [tag.removeprefix("error:") for tag in tags if tag.startswith("error:")]
-        came = [] if failure is None else [type(failure).__name__]
-        if came != expected:
+        came = None if failure is None else type(failure).__name__
+        if came != expected_error(tags):
             words = failure.what if isinstance(failure, LabError) else str(failure or "it did not fail")
             raise UsageProblem(f"{name}: cell {number} is not as it should be", why=words, log=source)

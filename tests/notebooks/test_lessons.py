@@ -1,8 +1,6 @@
 """Every lesson, executed cell by cell in a Jupyter kernel.
 
-A code cell may fail only where its tags say so: ``error:NAME`` must fail with that error.  On a machine that
-lacks FEATURE, a cell with ``needs:FEATURE`` must fail with MissingFeature, and one that looks at the result
-of such a cell, with ``after:FEATURE``, with NameError.
+A code cell may fail only where its tags say so, and then with that error (``ebpf_lab.lessons.tags``).
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from nbclient import NotebookClient
 
 from ebpf_lab.host import features
 from ebpf_lab.lessons import catalogue
+from ebpf_lab.lessons.tags import expected_error, named
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
@@ -50,7 +49,8 @@ def test_lesson_runs(path: Path, tmp_path: Path, request: pytest.FixtureRequest)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert cell.execution_count is not None, cell.source
-            assert _errors(cell) == _expected_errors(cell), _told(cell)
+            expected = expected_error(cell.metadata.get("tags", []))
+            assert _errors(cell) == ([expected] if expected else []), _told(cell)
             if ".plot" in cell.source and not _errors(cell):
                 assert _images(cell), _told(cell)
 
@@ -59,9 +59,9 @@ def _reported(path: Path) -> list[tuple[str, str]]:
     """What the table of lessons has of this run: the kernel, and what of the lesson it can run."""
     exercises = catalogue.lesson(path.stem).exercises
     possible = sum(features.missing(each.needs) is None for each in exercises)
-    tags = {tag for cell in nbformat.read(path, as_version=4).cells for tag in cell.metadata.get("tags", [])}
-    needed = sorted(tag.removeprefix("needs:") for tag in tags if tag.startswith("needs:"))
-    lacking = [lacks for name in needed if (lacks := features.missing([name])) is not None]
+    cells = nbformat.read(path, as_version=4).cells
+    needed = {name for cell in cells for name in named(cell.metadata.get("tags", []), "needs")}
+    lacking = [lacks for name in sorted(needed) if (lacks := features.missing([name])) is not None]
     return [
         ("kernel", f"Linux {platform.release()}, {platform.machine()}"),
         ("exercises", f"{possible} of {len(exercises)}"),
@@ -86,14 +86,6 @@ def _errors(cell: nbformat.NotebookNode) -> list[str]:
 
 def _images(cell: nbformat.NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for output in cell.outputs)
-
-
-def _expected_errors(cell: nbformat.NotebookNode) -> list[str]:
-    tags = [tag.partition(":") for tag in cell.metadata.get("tags", [])]
-    for kind, error in (("needs", "MissingFeature"), ("after", "NameError")):
-        if features.missing([name for word, _, name in tags if word == kind]) is not None:
-            return [error]
-    return [name for word, _, name in tags if word == "error"]
 
 
 def _told(cell: nbformat.NotebookNode) -> str:
