@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from support.shown import shown
 
-import ebpf_lab
 from ebpf_lab.source import snippets
 from ebpf_lab.source.snippets import Snippet
 
@@ -42,17 +42,10 @@ def test_headers_agree(name: str) -> None:
 
 @pytest.mark.parametrize("name", cases())
 def test_bcc_and_libbpf_show_the_same(name: str) -> None:
-    bcc, libbpf = map(traced, pair(name))
+    bcc, libbpf = (shown(each.name).frame for each in pair(name))
     assert list(bcc.columns) == list(libbpf.columns)
     assert [str(dtype) for dtype in bcc.dtypes] == [str(dtype) for dtype in libbpf.dtypes]
     assert counted(bcc, pair(name)[0]) == counted(libbpf, pair(name)[1])
-
-
-def traced(snippet: Snippet) -> pd.DataFrame:
-    command = ["sh", "-c", snippet.workload]
-    return ebpf_lab.trace(
-        snippet.text, command=command, attach=snippet.attach, only=not snippet.whole_system
-    ).frame
 
 
 def counted(frame: pd.DataFrame, snippet: Snippet) -> Sequence[tuple[str, int]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.shown import shown
 
-import ebpf_lab
-from ebpf_lab.preparation import prepared
 from ebpf_lab.source import snippets
 from ebpf_lab.source.snippets import Snippet
 
@@ -18,19 +17,10 @@ def cases(folder: str = "") -> list[object]:
 
 @pytest.mark.parametrize("snippet", cases())
 def test_snippet(snippet: Snippet) -> None:
-    with prepared(snippet):
-        trace = ebpf_lab.trace(
-            snippet.text,
-            command=["sh", "-c", snippet.workload],
-            attach=snippet.attach,
-            backend=snippet.backend,
-            only=not snippet.whole_system,
-        )
-        frame = {**trace.frames, **trace.maps}[snippet.source] if snippet.source else trace.frame
-    assert trace.command_status == 0
-    lost = {name: stats.dropped for name, stats in trace.stats.streams.items() if stats.dropped}
-    assert not lost
+    trace = shown(snippet.name)
+    assert trace.status == 0
+    assert not trace.lost
     columns = [column.name for column in snippet.emits]
-    assert [name for name in frame.columns if name in columns] == columns
-    rows = frame.to_dict("records")
+    assert [name for name in trace.frame.columns if name in columns] == columns
+    rows = trace.frame.to_dict("records")
     assert [failure for each in snippet.expect if (failure := each.failure(rows))] == []
