@@ -49,7 +49,11 @@ lima_start() {
         "limactl shell $instance sudo tail -n 40 /var/log/cloud-init-output.log"
     address=$(cat "$file")
     printf '%s\n' "$address"
-    [ -z "$browser" ] || open "$address" || say "no browser could be opened: open the address above"
+    if [ -n "$browser" ] && open "$address"; then
+        say "the course is open in a browser; ./lab stop ends it"
+    else
+        say "open this address in a browser; ./lab stop ends it"
+    fi
 }
 
 want_lima() {

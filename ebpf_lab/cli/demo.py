@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 
 from ebpf_lab import session
 from ebpf_lab.cli.common import Verbs, to_stderr
@@ -20,6 +22,9 @@ def add(verbs: Verbs) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    print(
+        f"{shlex.join(parsed.command)} prints this, and opens the files below:", file=sys.stderr, flush=True
+    )
     trace = session.trace(snippets.load(_SNIPPET).text, command=parsed.command, only=True, output=to_stderr)
     print(trace.header)
     print(trace.frame.to_string())

@@ -62,6 +62,7 @@ def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
     again = lab("start", "--no-browser")
     try:
         assert "is running" in again.stderr
+        assert again.stderr.endswith("open this address in a browser; ./lab stop ends it\n")
         (address,) = again.stdout.splitlines()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/lab\?token=[0-9a-f]{20,}", address)
         with urllib.request.urlopen(address) as answer:
