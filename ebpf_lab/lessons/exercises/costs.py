@@ -7,8 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-import pandas as pd
-
+from ebpf_lab.lessons import answers
 from ebpf_lab.lessons.exercise import Exercise, Lesson, NotYet, Workload, column, ended
 from ebpf_lab.session import Trace
 
@@ -80,7 +79,7 @@ def _workers(rng: random.Random, directory: Path) -> Workload:
 def _metered(trace: Trace, expected: tuple[list[float], Path]) -> None:
     _, file = expected
     used = {int(pid): float(time) for pid, time in map(str.split, file.read_text().splitlines())}
-    found = _nearest(trace, used)
+    found = answers.table(trace, used, "pid", "keep a u32 for the key and a u64 for the value")
     for pid, seconds in used.items():
         wanted = seconds * _RATE
         if abs(found.get(pid, 0) - wanted) > 20 + 0.4 * wanted:
@@ -88,18 +87,6 @@ def _metered(trace: Trace, expected: tuple[list[float], Path]) -> None:
             raise NotYet(f"about {wanted:.0f} samples of process {pid}, which used {seconds:.2f} s", came)
     if 0 in found:
         raise NotYet("no element for pid 0, which is no process", f"{found[0]:,} samples of it")
-
-
-def _nearest(trace: Trace, used: dict[int, float]) -> dict[int, int]:
-    """The map that has most of these processes, whatever the learner called it."""
-    tables = [
-        {int(key): int(value) for key, value in zip(frame["key"], frame["value"], strict=True)}
-        for frame in trace.maps.values()
-        if {"key", "value"} <= set(frame.columns) and pd.api.types.is_integer_dtype(frame["key"])
-    ]
-    if not tables:
-        raise NotYet("a map of numbers by pid", "none", hint="keep a u32 for the key and a u64 for the value")
-    return max(tables, key=lambda table: len(table.keys() & used.keys()))
 
 
 LESSON = Lesson(

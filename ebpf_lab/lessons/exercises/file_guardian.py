@@ -6,9 +6,9 @@ import os
 import random
 import shlex
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
+from ebpf_lab.lessons import answers
 from ebpf_lab.lessons.exercise import Exercise, Lesson, NotYet, Workload, column, ended
 from ebpf_lab.session import Trace
 
@@ -116,17 +116,6 @@ def _shared_files(rng: random.Random, directory: Path) -> Workload:
     return Workload(("sh", "-c", f"({'; '.join(cats)}; :) > /dev/null 2>&1"), sorted(shared))
 
 
-def _these_files(answer: object, shared: list[str]) -> None:
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
-        raise NotYet("a list of names", repr(answer))
-    came = sorted(map(str, answer))
-    if came != shared:
-        differing = sorted({*came} ^ {*shared})
-        first = differing[0] if differing else next(name for name in came if came.count(name) > 1)
-        why = "missing" if first not in came else "one too many"
-        raise NotYet(f"{len(shared)} names", f"{len(came)}; {why} is {first}")
-
-
 LESSON = Lesson(
     "02_file_guardian",
     (
@@ -166,7 +155,7 @@ LESSON = Lesson(
                 "Of that series `counts`, `list(counts.index[counts > 1])` are the names.",
             ),
             workload=_shared_files,
-            judge=_these_files,
+            judge=answers.names,
             program="open_monitor",
         ),
     ),

@@ -7,8 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
-
+from ebpf_lab.lessons import answers
 from ebpf_lab.lessons.exercise import Exercise, Lesson, NotYet, Workload
 from ebpf_lab.session import Trace
 
@@ -55,25 +54,11 @@ def _summed(trace: Trace, expected: dict[int, int]) -> None:
 
 
 def _compare(trace: Trace, expected: dict[int, int], what: str, of: str) -> None:
-    found = _nearest(trace, expected)
+    found = answers.table(trace, expected, "number", "keep the map that the program began with")
     for key, number in expected.items():
         if found.get(key) != number:
             came = f"{found[key]:,}" if key in found else f"no element of this key among {len(found):,}"
             raise NotYet(f"{number:,} {what} of {of} {key}", came)
-
-
-def _nearest(trace: Trace, expected: dict[int, int]) -> dict[int, int]:
-    """The map that has most of what is expected, whatever the learner called it."""
-    tables = [
-        {int(key): int(value) for key, value in zip(frame["key"], frame["value"], strict=True)}
-        for frame in trace.maps.values()
-        if {"key", "value"} <= set(frame.columns) and pd.api.types.is_integer_dtype(frame["key"])
-    ]
-    if not tables:
-        raise NotYet("a map of numbers by number", "none", hint="keep the map that the program began with")
-    return max(
-        tables, key=lambda table: (len(table.items() & expected.items()), len(table.keys() & expected))
-    )
 
 
 LESSON = Lesson(

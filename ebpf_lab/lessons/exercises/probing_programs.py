@@ -6,6 +6,7 @@ import random
 import sys
 from pathlib import Path
 
+from ebpf_lab.lessons import answers
 from ebpf_lab.lessons.exercise import Exercise, Lesson, NotYet, Workload, column, ended
 from ebpf_lab.session import Trace
 
@@ -48,9 +49,7 @@ def _numbers(rng: random.Random, directory: Path) -> Workload:
 
 
 def _answers(trace: Trace, numbers: list[int]) -> None:
-    came = column(ended(trace), "number").tolist()
-    if came != numbers:
-        raise NotYet(f"the numbers {_line(numbers)}", _line(came) or "none")
+    answers.in_order(column(ended(trace), "number").tolist(), numbers, "numbers")
 
 
 def _names(rng: random.Random, count: int) -> list[str]:
@@ -75,7 +74,7 @@ def _all_names(trace: Trace, names: list[str]) -> None:
     ours = [name for name in came if name.startswith(_OURS)]
     if ours != names:
         without = f", and {came.count('')} rows without a name" if "" in came else ""
-        raise NotYet(f"the names {_line(names)}", (_line(ours) or "none of them") + without)
+        raise NotYet(f"the names {answers.line(names)}", (answers.line(ours) or "none of them") + without)
 
 
 def _settings(rng: random.Random, directory: Path) -> Workload:
@@ -99,10 +98,6 @@ def _found(trace: Trace, expected: list[tuple[str, bool]]) -> None:
     for (name, found), (its, really) in zip(came, expected, strict=True):
         if (name, found) != (its, really):
             raise NotYet(f"{its} with found {int(really)}", f"{name} with found {int(found)}")
-
-
-def _line(values: list[int] | list[str]) -> str:
-    return " ".join(map(str, values))
 
 
 LESSON = Lesson(

@@ -6,6 +6,7 @@ import random
 import sys
 from pathlib import Path
 
+from ebpf_lab.lessons import answers
 from ebpf_lab.lessons.exercise import Exercise, Lesson, NotYet, Workload, column, ended
 from ebpf_lab.session import Trace
 
@@ -44,9 +45,7 @@ def _signals(rng: random.Random, directory: Path) -> Workload:
 
 
 def _their_numbers(trace: Trace, numbers: list[int]) -> None:
-    came = column(ended(trace), "number").tolist()
-    if came != numbers:
-        raise NotYet(f"the signals {_line(numbers)}", _line(came) or "none")
+    answers.in_order(column(ended(trace), "number").tolist(), numbers, "signals")
 
 
 def _families(rng: random.Random, directory: Path) -> Workload:
@@ -66,10 +65,6 @@ def _parents(trace: Trace, expected: tuple[list[bool], Path]) -> None:
         words = f"{len(pairs)} rows, one of them of parent {missing[0]} and child {missing[1]}"
         first = f", the first of parent {came[0][0]} and child {came[0][1]}" if came else ""
         raise NotYet(words, f"{len(came)} rows{first}")
-
-
-def _line(numbers: list[int]) -> str:
-    return " ".join(map(str, numbers))
 
 
 LESSON = Lesson(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import shlex
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
+from ebpf_lab.lessons import answers
 from ebpf_lab.lessons.exercise import Exercise, Lesson, NotYet, Workload, column, ended
 from ebpf_lab.session import Trace
 
@@ -120,17 +120,6 @@ def _searches(rng: random.Random, directory: Path) -> Workload:
     return Workload(("sh", "-c", f"({'; '.join(lines)}; :) 2> /dev/null"), sorted(nowhere))
 
 
-def _nowhere(answer: object, expected: list[str]) -> None:
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
-        raise NotYet("a list of names", repr(answer))
-    came = sorted(map(str, answer))
-    if came != expected:
-        raise NotYet(
-            f"{len(expected)} names, such as {expected[0]}",
-            ", ".join(came[:2]) + (" …" if came[2:] else "") or "none",
-        )
-
-
 LESSON = Lesson(
     "06_who_ran_what",
     (
@@ -169,7 +158,7 @@ LESSON = Lesson(
                 "`found = (frame.ret == 0).groupby(names).any()`; the names are `found.index[~found]`.",
             ),
             workload=_searches,
-            judge=_nowhere,
+            judge=answers.names,
             program="exec_snoop",
         ),
     ),
