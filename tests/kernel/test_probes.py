@@ -297,6 +297,39 @@ def test_fentry_and_fexit(backend: str, seek: Path) -> None:
     assert values(trace.frame, "return") == [-9] * EVENTS
 
 
+REFUSE = """
+SEC("lsm/file_open")
+int BPF_PROG(may_open, struct file *file)
+{
+    char name[8];
+    bpf_probe_read_kernel_str(name, sizeof(name), file->f_path.dentry->d_name.name);
+    if (bpf_strncmp(name, sizeof(name), "secret"))
+        return 0;
+    SEND("open", file->f_flags & 3);
+    return -13;
+}
+"""
+"""EACCES, which root gets from nobody else."""
+
+
+@LIBBPF
+@pytest.mark.needs("lsm", "ringbuf")
+def test_security_hook_refuses_while_it_is_attached(tmp_path: Path) -> None:
+    secret, open_to_all, said = tmp_path / "secret", tmp_path / "secrets", tmp_path / "said"
+    secret.touch()
+    open_to_all.touch()
+    files = [str(secret), str(open_to_all)] * EVENTS
+    trace = ebpf_lab.trace(
+        HEAD["libbpf"] + REFUSE,
+        command=["sh", "-c", 'exec cat "$@" 2>"$0"', str(said), *files],
+        only=True,
+    )
+    assert said.read_text() == f"cat: {secret}: Permission denied\n" * EVENTS
+    assert values(trace.frame, "open") == [0] * EVENTS
+    assert set(trace.frame["comm"]) == {"cat"}
+    assert secret.read_text() == ""
+
+
 @BCC
 @pytest.mark.needs("tracepoint", "ringbuf")
 def test_attach_option_goes_over_the_name(seek: Path) -> None:
