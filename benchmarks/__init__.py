@@ -1,1 +1,0 @@
-"""What the lab costs and how fast it is, beside what others use for the same; ``./lab bench`` runs it."""
