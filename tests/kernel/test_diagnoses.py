@@ -7,16 +7,15 @@ import re
 import subprocess
 
 import pytest
-from support import diagnose
 from support.backends import LIBBPF
 from support.machine import EMULATED
 
+from benchmarks import diagnose as bench
 from ebpf_lab.backends.common import BuildOptions, backend_for
 from ebpf_lab.errors import VerifierRejected
 from ebpf_lab.host import tool_probes
 from ebpf_lab.source.analyse import analyse
 
-bench = diagnose.load()
 # Other compilers make other instructions of the same C.
 RECORDED_WITH = "clang version 14."
 

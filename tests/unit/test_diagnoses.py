@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import diagnose
 
+from benchmarks import diagnose as bench
 from ebpf_lab.diagnose.verifier import is_complete, rejected
 
-bench = diagnose.load()
 GROUPS = bench.groups()
 
 
