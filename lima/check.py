@@ -36,6 +36,7 @@ PROBES = {
 """Examples whose header says what 23 events they must show."""
 
 CELL = """\
+import json
 import os
 import ebpf_lab
 from ebpf_lab.source import snippets
@@ -58,10 +59,10 @@ def show(name):
 """
 
 EXPECTED = """\
-import json
 from ebpf_lab.lessons.tags import expected_error
-print(json.dumps([expected_error(each) for each in {tags!r}]))
+print(json.dumps([expected_error(tags) for tags in {tags!r}]))
 """
+"""Asked of a kernel, since this process has not the rights that show what the machine can do."""
 
 
 class Failed(Exception):
@@ -132,21 +133,33 @@ def main(arguments: list[str]) -> int:
         for kind, names in PROBES.items():
             for name in names:
                 failures += told(f"{kind}, {name}", lambda name=name: kernel.run(f"show({name!r})"))
-        for path in sorted((PROJECT / "notebooks").glob(f"{pattern}_*.ipynb")):
-            failures += told(path.name, lambda path=path: lesson(path, address, kernel))
+        lessons = [
+            (path, expected(path, kernel))
+            for path in sorted((PROJECT / "notebooks").glob(f"{pattern}_*.ipynb"))
+        ]
+    for path, errors in lessons:
+        failures += told(path.name, lambda path=path, errors=errors: lesson(path, errors, address))
     return 1 if failures else 0
 
 
-def lesson(path: Path, address: str, first: Kernel) -> str:
-    """Run a notebook in a kernel of its own; cells may fail only as the first kernel reads in their tags."""
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    tags = [cell["metadata"].get("tags", []) for cell in cells]
-    # This process has not the rights that show what the machine can do.
-    expected = json.loads(first.run(EXPECTED.format(tags=tags)))
+def expected(path: Path, kernel: Kernel) -> list[str | None]:
+    """The error that each cell of a notebook must end with."""
+    tags = [cell["metadata"].get("tags", []) for cell in code_cells(path)]
+    return json.loads(kernel.run(EXPECTED.format(tags=tags)))
+
+
+def lesson(path: Path, errors: list[str | None], address: str) -> str:
+    """Run a notebook in a kernel of its own, whose cells must end with these errors, or with none."""
+    cells = code_cells(path)
     with Kernel(address) as kernel:
-        for cell, error in zip(cells, expected, strict=True):
+        for cell, error in zip(cells, errors, strict=True):
             kernel.run("".join(cell["source"]), error or "")
     return f"{len(cells)} cells"
+
+
+def code_cells(path: Path) -> list[dict]:
+    """The cells of a notebook that can be run."""
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
 
 
 def told(what: str, run: Callable[[], str]) -> int:
