@@ -20,6 +20,9 @@ pytest_plugins = ["pytester"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="load every program under every kernel")
+    parser.addoption(
+        "--soak", type=float, metavar="MINUTES", help="run the soak alone, so long or until it has done all"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

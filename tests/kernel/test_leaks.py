@@ -7,54 +7,25 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support import kernel_objects
 from support.backends import BCC, LIBBPF
+from support.interrupts import interrupted_after
 from support.machine import ROOT
-from support.texts import LIBBPF_HEAD, on_seek, seek_stream
+from support.texts import BAD, GOOD, on_seek, seek_stream
 
 import ebpf_lab
 from ebpf_lab.session import prepare
-
-GOOD = seek_stream("libbpf", "ringbuf")
-
-BAD = (
-    on_seek("libbpf", "return lenght;"),
-    on_seek("libbpf", "return *(int *)ctx->args[0];"),
-    LIBBPF_HEAD + '\nSEC("tracepoint/syscalls/sys_enter_opennat")\nint on_open(void *ctx) { return 0; }\n',
-    # The first of the two is attached when the second one fails.
-    GOOD + '\nSEC("uprobe/libc:prinft")\nint on_print(void *ctx) { return 0; }\n',
-)
 
 
 def bpftool(kind: str) -> set[int]:
     """Ids that ``bpftool prog list`` (or map, or link) shows."""
     listing = subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, check=True)
     return {entry["id"] for entry in json.loads(listing.stdout or "[]")}
-
-
-@contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
-    """Press Ctrl-C after ``seconds``, wherever the main thread is by then."""
-    done = threading.Event()
-
-    def interrupt() -> None:
-        if not done.wait(seconds):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @LIBBPF

@@ -86,7 +86,7 @@ def test_a_new_kernel_is_booted_once(mac: Mac) -> None:
     assert mac.calls[2:] == [MAKE, RESTART, "limactl|stop|ebpf-lab|", BOOT, SERVICE, DIRECTORY]
 
 
-VERBS = ("demo", "run", "strace", "snippets", "doctor", "exec", "vm", "test", "bench", "bundle")
+VERBS = ("demo", "run", "strace", "snippets", "doctor", "exec", "vm", "test", "soak", "bench", "bundle")
 
 
 @pytest.mark.parametrize("verb", VERBS)

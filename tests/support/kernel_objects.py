@@ -52,14 +52,17 @@ def held_elsewhere() -> set[tuple[str, int]]:
     The processes that a test started and is still the parent of are not "other".
     """
     own = {os.getpid(), *children()}
+    others = (int(process.name) for process in Path("/proc").glob("[0-9]*"))
+    return {each for pid in others if pid not in own for each in held_by(pid)}
+
+
+def held_by(pid: int) -> set[tuple[str, int]]:
+    """(kind, id) of what a process has descriptors of; of one that has ended, nothing."""
     held: set[tuple[str, int]] = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) in own:
-            continue
-        with contextlib.suppress(OSError):
-            for info in (process / "fdinfo").iterdir():
-                with contextlib.suppress(OSError):
-                    held |= {(kind, int(number)) for kind, number in _ID.findall(info.read_text())}
+    with contextlib.suppress(OSError):
+        for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+            with contextlib.suppress(OSError):
+                held |= {(kind, int(number)) for kind, number in _ID.findall(info.read_text())}
     return held
 
 

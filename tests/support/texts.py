@@ -157,3 +157,16 @@ static __always_inline void count_failure(enum failure failure)
 """,
 }
 """What counts failures, by dialect."""
+
+
+GOOD = seek_stream("libbpf", "ringbuf")
+"""An event for each call that ``seek`` makes."""
+
+BAD = (
+    on_seek("libbpf", "return lenght;"),
+    on_seek("libbpf", "return *(int *)ctx->args[0];"),
+    LIBBPF_HEAD + '\nSEC("tracepoint/syscalls/sys_enter_opennat")\nint on_open(void *ctx) { return 0; }\n',
+    # The first of the two is attached when the second one fails.
+    GOOD + '\nSEC("uprobe/libc:prinft")\nint on_print(void *ctx) { return 0; }\n',
+)
+"""Programs that fail to compile, to load, and to attach."""
