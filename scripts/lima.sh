@@ -22,7 +22,7 @@ lima() { # VERB ARGUMENT...
             fi
             ;;
         setup) want_machine ;;
-        demo | run | strace | snippets | doctor | exec | shell | vm | test | bench | bundle)
+        demo | run | strace | snippets | doctor | exec | shell | vm | test | soak | bench | book | bundle)
             want_machine
             exec limactl shell --workdir "$(lima_directory)" "$instance" "$guest/lab" "$verb" "$@"
             ;;

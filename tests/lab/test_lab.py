@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.request
 
-from support.machine import ROOT
+from support.machine import ROOT, lab_verbs
 
 
 def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +47,7 @@ def test_run_and_snippets_pass_through() -> None:
 
 
 def test_help_names_every_verb() -> None:
-    verbs = re.findall(r"^    ([a-z]+)(?: \|.*)?\)", (ROOT / "lab").read_text(), re.MULTILINE)
+    verbs = lab_verbs()
     assert len(verbs) >= 9
     text = lab("help").stdout
     assert [verb for verb in verbs if f"\n  {verb} " not in text] == []

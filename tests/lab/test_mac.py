@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.machine import ROOT
+from support.machine import ROOT, lab_verbs
 
 URL = "http://127.0.0.1:18888/lab?token=abc"
 TEMPLATE = ROOT / "lima/ebpf-lab.yaml"
@@ -86,7 +86,8 @@ def test_a_new_kernel_is_booted_once(mac: Mac) -> None:
     assert mac.calls[2:] == [MAKE, RESTART, "limactl|stop|ebpf-lab|", BOOT, SERVICE, DIRECTORY]
 
 
-VERBS = ("demo", "run", "strace", "snippets", "doctor", "exec", "vm", "test", "soak", "bench", "bundle")
+OTHERS = {"start", "stop", "setup", "help", "shell"}
+VERBS = [verb for verb in lab_verbs() if verb not in OTHERS]
 
 
 @pytest.mark.parametrize("verb", VERBS)
