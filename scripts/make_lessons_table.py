@@ -5,11 +5,12 @@ Every lesson is run here, and in a virtual machine with each of two Debian kerne
 replayed. All of it takes an hour and more on two processors, as root, most of it in the machines, whose
 processors are emulated where there is no KVM::
 
-    ./lab exec python scripts/make_lessons_table.py              # all, and the table
-    ./lab exec python scripts/make_lessons_table.py --run 6.12   # that one again, the others as last time
-    ./lab exec python scripts/make_lessons_table.py --run        # nothing again: the table alone
+    ./lab exec python scripts/make_lessons_table.py                          # all, and the table
+    ./lab exec python scripts/make_lessons_table.py --run 6.12 --lesson 08   # one, the others as before
+    ./lab exec python scripts/make_lessons_table.py --run                    # nothing again: the table alone
 
-The reports stay in ``build/lessons``. A table with a failure in it is not written.
+The reports stay in ``build/lessons``. A table with a failure in it is not written, nor one of a lesson whose
+code has changed since: the page holds a digest of each, and a test compares them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ebpf_lab.lessons import catalogue
+
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.lesson_code import digest  # noqa: E402
+
 PAGE, REPORTS = ROOT / "docs/lessons.md", ROOT / "build/lessons"
 HERE, REPLAY, KERNELS = "here", "replay", ("6.1", "6.12")
 RUNS = (HERE, *KERNELS, REPLAY)
@@ -61,6 +68,8 @@ class Case:
         Solutions that passed, and how many there are, such as "2 of 3"; "" where none is run.
     without : dict of str to str
         Features that cells were without, and why.
+    code : str
+        Digest of what was run.
     """
 
     kernel: str
@@ -68,12 +77,13 @@ class Case:
     seconds: float
     exercises: str
     without: Mapping[str, str]
+    code: str
 
 
-def cases(report: Path, test: str) -> dict[str, Case]:
-    """What a report says of each of a test's parameters."""
+def cases(reports: Sequence[Path], test: str) -> dict[str, Case]:
+    """What reports say of each of a test's parameters, the last one of them that has it."""
     found = {}
-    for case in ElementTree.parse(report).iter("testcase"):
+    for case in (each for report in reports for each in ElementTree.parse(report).iter("testcase")):
         name, _, parameter = (case.get("name") or "").partition("[")
         if name != test:
             continue
@@ -84,12 +94,13 @@ def cases(report: Path, test: str) -> dict[str, Case]:
             seconds=float(case.get("time") or 0),
             exercises=said.get("exercises", ""),
             without=json.loads(said.get("without", "{}")),
+            code=said.get("code", ""),
         )
     return found
 
 
-def page(lessons: Sequence[str], live: Sequence[Mapping[str, Case]], replayed: Mapping[str, Case]) -> str:
-    """The page as Markdown.
+def page(lessons: Mapping[str, str], live: Sequence[Mapping[str, Case]], replayed: Mapping[str, Case]) -> str:
+    """The page as Markdown, of lessons by name, each with the digest of its code.
 
     Raises
     ------
@@ -104,7 +115,13 @@ def page(lessons: Sequence[str], live: Sequence[Mapping[str, Case]], replayed: M
     head = [*kernels, *(f"recorded, {each}" for each in recorded if not kernels[0].endswith(f", {each}"))]
     head += [f"replay, {each}" for each in recorded]
     rows = [["lesson", *head], ["---"] * (len(head) + 1)]
-    for lesson in lessons:
+    for lesson, code in lessons.items():
+        for case in (
+            *(column[lesson] for column in live),
+            *(replayed[f"{lesson}-{each}"] for each in recorded),
+        ):
+            if case.code != code:
+                raise ValueError(f"{lesson} was changed since it ran on {case.kernel}")
         row = [f"[{lesson}](../notebooks/{lesson}.ipynb)"]
         row += [_live(lesson, column[lesson], reasons) for column in live]
         shown = {each: replayed[f"{lesson}-{each}"] for each in recorded}
@@ -113,8 +130,14 @@ def page(lessons: Sequence[str], live: Sequence[Mapping[str, Case]], replayed: M
         rows.append(row)
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     notes = "".join(f"- {reason}\n" for reason in reasons)
-    return (
-        HEAD + table + (f"\nWhat cells were without, as the lab's probes say it:\n\n{notes}" if notes else "")
+    ran = "".join(f"{lesson} {code}\n" for lesson, code in lessons.items())
+    return "".join(
+        [
+            HEAD,
+            table,
+            f"\nWhat cells were without, as the lab's probes say it:\n\n{notes}" if notes else "",
+            f"\n<!-- digests of what was run\n{ran}-->\n",
+        ]
     )
 
 
@@ -136,8 +159,13 @@ def _passed(lesson: str, case: Case) -> str:
     return "passed"
 
 
-def run(name: str) -> int:
-    """Run the tests for a column, and return pytest's exit status."""
+def reports(name: str) -> list[Path]:
+    """A column's, the oldest first."""
+    return sorted(REPORTS.glob(f"{name}_*.xml"), key=lambda path: path.stat().st_mtime)
+
+
+def run(name: str, lessons: Sequence[str]) -> int:
+    """Run the tests for a column, of some lessons if any are named, and return pytest's exit status."""
     test = "test_replay.py" if name == REPLAY else "test_lessons.py"
     tests = [
         sys.executable,
@@ -146,9 +174,10 @@ def run(name: str) -> int:
         "-q",
         "-p",
         "no:cacheprovider",
-        f"--junitxml={REPORTS / name}.xml",
+        f"--junitxml={REPORTS / '_'.join([name, *(lessons or ['all'])])}.xml",
     ]
-    tests += ["-k", f"{LIVE_TEST} or {REPLAY_TEST}", f"tests/notebooks/{test}"]
+    chosen = f" and ({' or '.join(lessons)})" if lessons else ""
+    tests += ["-k", f"({LIVE_TEST} or {REPLAY_TEST}){chosen}", f"tests/notebooks/{test}"]
     environment = dict(os.environ)
     if name in KERNELS:
         machine = [sys.executable, "-m", "ebpf_lab.vm", "--kernel", name, "--memory", "3G"]
@@ -162,15 +191,18 @@ def main() -> int:
     """Run what is asked for, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--run", nargs="*", choices=RUNS, default=RUNS, help="default: all")
-    for name in parser.parse_args().run:
+    parser.add_argument("--lesson", nargs="+", default=[], metavar="NAME", help="default: all")
+    parsed = parser.parse_args()
+    chosen = [catalogue.lesson(name).name for name in parsed.lesson]
+    for name in parsed.run:
         print(f"== {name}", flush=True)
-        if status := run(name):
+        if status := run(name, chosen):
             print(f"the lessons failed: {name}; {PAGE.name} stays as it was", file=sys.stderr)
             return status
-    lessons = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
-    live = [cases(REPORTS / f"{name}.xml", LIVE_TEST) for name in (HERE, *KERNELS)]
+    lessons = {lesson.name: digest(lesson.name) for lesson in catalogue.lessons()}
+    live = [cases(reports(name), LIVE_TEST) for name in (HERE, *KERNELS)]
     try:
-        made = page(lessons, live, cases(REPORTS / f"{REPLAY}.xml", REPLAY_TEST))
+        made = page(lessons, live, cases(reports(REPLAY), REPLAY_TEST))
     except LookupError as error:
         print(f"a report has no lesson {error}: run it again", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from support.lesson_code import digest
 
 from ebpf_lab.host import features
 from ebpf_lab.lessons import catalogue
@@ -65,6 +66,7 @@ def _reported(path: Path) -> list[tuple[str, str]]:
     return [
         ("kernel", f"Linux {platform.release()}, {platform.machine()}"),
         ("exercises", f"{possible} of {len(exercises)}"),
+        ("code", digest(path.stem)),
         ("without", json.dumps({each.name: each.reason for each in lacking})),
     ]
 

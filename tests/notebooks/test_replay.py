@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from support.globs import files
+from support.lesson_code import digest
 from support.machine import ROOT
 from support.rights import home_for_anybody, user_with
 
@@ -87,8 +88,8 @@ def told(cell: dict[str, Any]) -> str:
 def test_lesson_is_replayed(recordings: Path, request: pytest.FixtureRequest) -> None:
     made = load(files(recordings, "*.zip")[0]).made
     on = f"Linux {made.kernel}, {made.machine}, {made.when.partition(' ')[0]}"
-    request.node.user_properties.append(("kernel", on))
     lesson, machine = recordings.parent.name, recordings.name
+    request.node.user_properties.extend([("kernel", on), ("code", digest(lesson))])
     claims = (CLAIMS / f"{lesson}.py").read_text()
     cells = cells_of(
         COURSE / f"{lesson}.ipynb", recordings, "has = lambda *names: True\nlive = False\n" + claims
