@@ -141,6 +141,11 @@ def test_status_of_a_killed_and_of_a_missing_command() -> None:
     assert "no-such-command" in err
 
 
+def test_command_can_make_a_world_of_its_own_as_containers_do() -> None:
+    status, out, err = run("unshare", "-m", "--map-root-user", "sh", "-c", "id -u; pwd", cwd="/usr")
+    assert (status, out, err) == (0, "0\n/usr\n", "")
+
+
 def test_what_the_command_leaves_running_does_not_hold_the_machine() -> None:
     begin = time.monotonic()
     assert run("sh", "-c", "sleep 1000 & (setsid sleep 1000 &) ; echo done") == (0, "done\n", "")
