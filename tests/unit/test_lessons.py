@@ -15,7 +15,7 @@ from ebpf_lab.cli import main
 from ebpf_lab.errors import ExerciseNotPassed, UsageProblem
 from ebpf_lab.lessons import catalogue, copies
 from ebpf_lab.lessons.exercise import Exercise, NotYet, Workload, column
-from ebpf_lab.lessons.judging import INCONCLUSIVE, NOT_YET, PASSED, Outcome, with_hint
+from ebpf_lab.lessons.judging import INCONCLUSIVE, NOT_YET, PASSED, Outcome, judge_cell, with_hint
 from ebpf_lab.lessons.progress import FILE, Progress, Record
 from ebpf_lab.notebook import lab_magics
 from ebpf_lab.notebook.lab_magics import LabMagics
@@ -54,6 +54,18 @@ def test_an_outcome_says_all_in_words_and_escapes_them() -> None:
 def test_a_column_that_is_not_there() -> None:
     with pytest.raises(NotYet, match="expected a column comm, got the columns ts and pid"):
         column(pd.DataFrame(columns=["ts", "pid"]), "comm")
+
+
+def test_nothing_is_judged_where_the_scene_cannot_be_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuses = tmp_path / "unshare"
+    refuses.write_text("#!/bin/sh\necho not here >&2\nexit 1\n")
+    refuses.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    exercise = catalogue.exercise(catalogue.lesson("08"), "ex3")
+    outcome = judge_cell(exercise, "", CellOptions(), 23)
+    assert (outcome.state, outcome.why) == (INCONCLUSIVE, "no user namespaces can be made here")
 
 
 class TestProgress:
