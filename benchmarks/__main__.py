@@ -22,6 +22,12 @@ MEASUREMENTS = {
     "sizes": ("delivery", "sizes"),
     "perfbuf": ("delivery", "perf_buffer"),
     "decoded": ("delivery", "decoded"),
+    "maps": ("maps", "maps"),
+    "start": ("start", "start"),
+    "probes": ("probes", "probes"),
+    "strace": ("probes", "strace"),
+    "memory": ("memory", "memory"),
+    "import": ("imports", "imports"),
 }
 """By name, the module and the function.  A module is imported when it is needed: none pays for another's."""
 

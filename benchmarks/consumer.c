@@ -24,11 +24,9 @@ static size_t used = CHUNK;
 static int store(void *context, void *data, size_t size)
 {
 	if (used + size > CHUNK) {
-		/* NumPy asks for huge pages, too: most of the time would otherwise go to page faults. */
 		chunk = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (chunk == MAP_FAILED)
 			return -1;
-		madvise(chunk, CHUNK, MADV_HUGEPAGE);
 		used = 0;
 	}
 	memcpy(chunk + used, data, size);

@@ -97,9 +97,9 @@ class Lab:
 
     def __call__(self, events: int, rate: float = 0) -> Round:
         """Have so many events produced and make frames of them."""
-        before = _open_programs()
+        before = open_programs()
         with ebpf_lab.trace(self._text, keep=_KEEP) as trace:
-            (program,) = _open_programs() - before
+            (program,) = open_programs() - before
             began, processor = time.perf_counter(), time.process_time()
             tried, made, _ = Producer(program, events, rate, self._cpu).counts()
             trace.stop()
@@ -290,7 +290,7 @@ def check(frames: Iterable[pd.DataFrame], made: int, tried: int) -> None:
         sys.exit(f"wrong events: {len(numbers)} of {made}")
 
 
-def _open_programs() -> set[int]:
+def open_programs() -> set[int]:
     """Descriptors of this process that are BPF programs."""
     found = set()
     for fd in map(int, os.listdir("/proc/self/fd")):

@@ -17,11 +17,15 @@ from ebpf_lab.frame.decoders import Users, user_name
 from ebpf_lab.frame.layout import Layout
 from ebpf_lab.frame.stacks import StackNames
 from ebpf_lab.frame.text import raw_frame
+from ebpf_lab.frame.trim import trim
 from ebpf_lab.readers.batch import Batch
 from ebpf_lab.source.ctype import CType
 
 _BLOCK_BYTES = 2 << 20
 """Events are decoded so many bytes at a time: few enough to stay in the processor's cache."""
+_LARGE_BYTES = 128 << 20
+_TRIM_BYTES = 32 << 20
+"""Of so many bytes of events, memory is given back to the system each time so many of them were decoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +198,8 @@ def _blocks(share: list[Batch], width: int) -> Iterator[tuple[Rows, Bytes]]:
     ``width`` bytes each once what was not sent of them is filled in.
     """
     share.sort(key=_first, reverse=True)
-    begin = 0
+    begin = taken = 0
+    is_large = sum(batch.nbytes for batch in share) >= _LARGE_BYTES
     while share:
         run: list[Batch] = []
         size, last, interleaved = 0, -1, False
@@ -212,6 +217,11 @@ def _blocks(share: list[Batch], width: int) -> Iterator[tuple[Rows, Bytes]]:
             )
         yield from _run_blocks(run, begin, rows, width)
         begin += count
+        taken += size
+        if is_large and taken >= _TRIM_BYTES:
+            run.clear()
+            trim()
+            taken = 0
 
 
 def _run_blocks(

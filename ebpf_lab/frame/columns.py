@@ -99,7 +99,7 @@ class _Text:
     def array(self) -> Any:
         if self._column.kind is Kind.CATEGORY:
             return self._values.categorical()
-        return text_array(self._values.objects())
+        return self._values.spread(text_array)
 
 
 class _Blobs:

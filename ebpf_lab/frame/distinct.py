@@ -182,10 +182,18 @@ class Values:
 
     def objects(self) -> NDArray[Any]:
         """Return an object array."""
+        return np.asarray(self._distinct()[self._codes])
+
+    def spread(self, convert: Callable[[NDArray[np.object_]], Any]) -> Any:
+        """Return an array of pandas: ``convert`` makes one of the distinct values, not of each event's."""
+        return convert(self._distinct()).take(self._codes)
+
+    def _distinct(self) -> NDArray[np.object_]:
+        # The -1 of a missing value finds the last element.
         values = np.empty(len(self._by_value) + 1, object)
         for at, value in enumerate(self._by_value):
             values[at] = value
-        return np.asarray(values[self._codes])
+        return values
 
 
 def _index(categories: list[str]) -> pd.Index:

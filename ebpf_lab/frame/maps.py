@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -143,7 +143,13 @@ def _known(ctype: CType | None, size: int) -> CType:
 
 
 def _sorted(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    return frame.sort_values(columns, kind="stable", ignore_index=True) if columns else frame
+    if not columns:
+        return frame
+    # Numbers that are a map's whole key never tie: they need no stable sort, and NumPy has a faster one.
+    kind: Literal["quicksort", "stable"] = "stable"
+    if len(columns) == 1 and isinstance(frame[columns[0]].dtype, np.dtype):
+        kind = "quicksort"
+    return frame.sort_values(columns, kind=kind, ignore_index=True)
 
 
 def _per_cpu(layout: Layout, values: NDArray[np.uint8], clock: TraceClock | None) -> dict[str, Any]:

@@ -32,3 +32,10 @@ def test_all_sides_get_every_event() -> None:
     said = bench("ringbuf", "perfbuf")
     for side in ("the lab", "bcc, Python callbacks", "libbpf through ctypes", "libbpf in C"):
         assert side in said
+
+
+@pytest.mark.needs(*_COMPARED)
+def test_a_map_is_read_whole_and_memory_is_measured() -> None:
+    said = bench("maps", "memory")
+    assert "bcc, items_lookup_batch()" in said
+    assert "MiB at the peak" in said
