@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import subprocess
+import sys
 import time
 import urllib.request
+from pathlib import Path
 
 from support.machine import ROOT, lab_verbs
 
@@ -67,6 +70,8 @@ def test_start_serves_jupyterlab_once_and_stop_ends_it() -> None:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/lab\?token=[0-9a-f]{20,}", address)
         with urllib.request.urlopen(address) as answer:
             assert "JupyterLab" in answer.read().decode()
+        # Its log and its pages have the token.
+        assert stat.S_IMODE(Path(sys.prefix, "var/lab").stat().st_mode) & 0o077 == 0
         base, token = address.split("lab?")
         with urllib.request.urlopen(f"{base}api/contents?{token}") as answer:
             served = {entry["name"] for entry in json.load(answer)["content"]}

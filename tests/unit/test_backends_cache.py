@@ -88,3 +88,20 @@ def test_without_a_place_to_write_a_temporary_one_is_used(monkeypatch: pytest.Mo
     cache.store("objects", "name", b"content")
     assert cache.load("objects", "name") == b"content"
     assert not cache.root().is_relative_to("/proc")
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_place_that_others_may_write_is_not_used(directory: Path, mode: int) -> None:
+    """They could put objects there, for the kernel to run with this user's rights."""
+    directory.mkdir()
+    directory.chmod(mode)
+    assert cache.root() != directory
+    cache.store("objects", "name", b"content")
+    assert list(directory.iterdir()) == []
+
+
+def test_a_place_of_somebody_else_is_not_used(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory.mkdir(mode=0o755)
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    assert cache.root() != directory
