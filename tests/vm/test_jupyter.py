@@ -158,6 +158,11 @@ def test_lessons_have_no_errors_but_their_own(student: Student, pytestconfig: py
         assert told["errors"] == told["expected"], path
 
 
+def test_cell_can_make_a_world_of_its_own_as_containers_do(student: Student) -> None:
+    made = "import subprocess\nsubprocess.run(['unshare', '--user', 'true']).returncode"
+    assert student.execute(made)[-1] == "0"
+
+
 def test_copies_of_the_saved_machine_differ_in_what_must_be_random(student: Student) -> None:
     draws = "import os, random, uuid, numpy, time\n"
     draws += "os.urandom(8), random.random(), numpy.random.random(), uuid.uuid4()"

@@ -37,6 +37,7 @@ _LAB = Path("/.lab")
 _IPYTHON = "/run/ebpf-lab/ipython"
 
 _MS_BIND = 4096
+_MS_MOVE = 8192
 # From linux/random.h; the numbers are those of all architectures with the generic _IOC layout.
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
@@ -111,7 +112,11 @@ def _become(app: Any, extensions: list[str]) -> None:
     start = json.loads((_LAB / "start.json").read_text())
     _share_libraries(start["libraries"])
     answering = os.open(_LAB / "answering", os.O_WRONLY | os.O_CREAT)
-    os.chroot(_ROOT)
+    # Who is in a chroot may not make user namespaces: laid over "/", these files are the root of a machine.
+    os.chdir(_ROOT)
+    if ctypes.CDLL(None, use_errno=True).mount(b".", b"/", None, ctypes.c_ulong(_MS_MOVE), None):
+        raise OSError(ctypes.get_errno(), "the host's files cannot be laid over the root")
+    os.chroot(".")
     # A folder that came after the machine's start shows nevertheless: nothing of it is cached yet.
     os.chdir(start["cwd"])
     os.environ.clear()
