@@ -341,3 +341,16 @@ want_tracefs() {
     as_root mount -t tracefs tracefs /sys/kernel/tracing ||
         say "tracefs could not be mounted, so tracepoints will not be found: ./lab doctor says more"
 }
+
+# --- programs of another architecture ----------------------------------------------------------------------
+
+# systemd tells the kernel at boot what starts them, where it runs, and the package of that was there by then.
+want_foreign_programs() { # MACHINE
+    known=/proc/sys/fs/binfmt_misc
+    [ ! -e "$known/qemu-$1" ] || return 0
+    say "telling the kernel what starts programs for $1"
+    [ -e "$known/register" ] || as_root mount -t binfmt_misc binfmt_misc "$known" ||
+        die "this kernel starts no programs for $1" "is CONFIG_BINFMT_MISC set?"
+    as_root sh -c "cat /usr/lib/binfmt.d/qemu-$1.conf >$known/register" ||
+        die "the kernel could not be told what starts programs for $1" "apt-get install --reinstall qemu-user-static"
+}

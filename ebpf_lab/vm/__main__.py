@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--image",
         choices=lima.IMAGES,
         help="in place of a command: boot a whole Debian as Lima has it, provision and check it, reboot, and"
-        " check it again (as root; 20 minutes)",
+        " check it again (as root; 20 minutes, twice that for another architecture)",
     )
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this long"
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="and its arguments")
     parsed = parser.parse_args(arguments)
     command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
-    if parsed.image and (command or parsed.kernel or parsed.arch or parsed.writable):
-        parser.error("--image takes neither a command nor --kernel, --arch or --writable")
+    if parsed.image and (command or parsed.kernel or parsed.writable):
+        parser.error("--image takes neither a command nor --kernel or --writable")
     if not command and not parsed.image:
         parser.error("which command? for example: lab vm -- uname -r")
     machine = Machine(

@@ -37,7 +37,8 @@ done
 
 if [ "$status" -eq 0 ]; then
     ps -o user=,args= -p "$(systemctl show -P MainPID ebpf-lab.service)"
-    runuser -l learner -c '/var/lib/ebpf-lab/venv/bin/python /srv/ebpf-lab/lima/check.py' || status=1
+    check="/var/lib/ebpf-lab/venv/bin/python /srv/ebpf-lab/lima/check.py $(cat /lab/lessons)"
+    runuser -l learner -c "$check" || status=1
     took "checks ended with status $status"
 fi
 [ "$status" -eq 0 ] || journalctl --no-pager -u ebpf-lab -n 60
