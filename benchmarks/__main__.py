@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from benchmarks import document, kept
 from benchmarks.harness import QUICK, Effort, Measurement, table
 from benchmarks.native import NotCompiled
+from benchmarks.peers import CannotRun
 from ebpf_lab.errors import LabError
 
 MEASUREMENTS = {
@@ -27,6 +28,7 @@ MEASUREMENTS = {
     "probes": ("probes", "probes"),
     "strace": ("probes", "strace"),
     "memory": ("memory", "memory"),
+    "background": ("background", "background"),
     "import": ("imports", "imports"),
 }
 """By name, the module and the function.  A module is imported when it is needed: none pays for another's."""
@@ -77,7 +79,7 @@ def measure(name: str, effort: Effort) -> bool:
     except LabError as error:
         print(f"{name}: {error.block()}", file=sys.stderr)
         return False
-    except NotCompiled as error:
+    except (NotCompiled, CannotRun) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return False
     if effort.judged:

@@ -16,8 +16,8 @@ _TAKEN = "import time; print(time.process_time() * 1e3)"
 _KERNEL_SECONDS = 60.0
 _OURS = "eBPF Lab"
 _CAUSE = (
-    "It is a time on the clock, and a busy machine stretches it: the processor time is beside it, most of"
-    " which are the imports of ipykernel and pandas"
+    "Less than half of it is processor time, most of that the imports of ipykernel and pandas; what the rest"
+    " waits for beside a busy machine is not known"
 )
 
 

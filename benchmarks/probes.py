@@ -16,7 +16,7 @@ import ebpf_lab
 from benchmarks import native
 from benchmarks.consumers import bare_bcc
 from benchmarks.harness import Effort, Goal, Result, Series, alternate, cpus, wall_seconds
-from benchmarks.peers import bpftrace
+from benchmarks.peers import CannotRun, bpftrace
 from ebpf_lab.host.features import Answer, probe
 from ebpf_lab.host.libraries import find
 from ebpf_lab.host.targets import resolve
@@ -24,6 +24,10 @@ from ebpf_lab.source import snippets
 from ebpf_lab.source.probe import Probe
 
 _CALLS = 300_000
+_COUNTED = (
+    "While the lab traces, the kernel counts and times each run (BPF_ENABLE_STATS), of which its header"
+    " tells; the others do without."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,13 @@ def probes(effort: Effort) -> Iterator[Result]:
             "bcc": lambda kind=kind, symbol=symbol: _bcc(bcc, kind, symbol),
             "bpftrace": lambda kind=kind, names=names: _bpftrace(kind.bpftrace.format(**names)),
         }
+        notes = []
+        try:
+            with watchers["bpftrace"]():
+                pass
+        except CannotRun as error:
+            notes.append(f"{error}.")
+            del watchers["bpftrace"]
         sides = {"untraced": contextlib.nullcontext, **watchers}
         found = alternate(
             {name: lambda watch=watch: _call(watch, number) for name, watch in sides.items()},
@@ -144,7 +155,7 @@ def probes(effort: Effort) -> Iterator[Result]:
             "ns of processor time",
             added,
             False,
-            notes=(f"Untraced, the call takes {alone.median:.0f} ns.",),
+            notes=(f"Untraced, the call takes {alone.median:.0f} ns.", _COUNTED, *notes),
         )
 
 

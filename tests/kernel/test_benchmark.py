@@ -28,14 +28,21 @@ def bench(*names: str) -> str:
 
 
 @pytest.mark.needs(*_COMPARED)
-def test_all_sides_get_every_event() -> None:
+def test_bcc_and_the_others_get_every_event() -> None:
     said = bench("ringbuf", "perfbuf")
     for side in ("the lab", "bcc, Python callbacks", "libbpf through ctypes", "libbpf in C"):
         assert side in said
 
 
 @pytest.mark.needs(*_COMPARED)
-def test_a_map_is_read_whole_and_memory_is_measured() -> None:
+def test_a_map_is_read_whole_as_by_bcc() -> None:
     said = bench("maps", "memory")
     assert "bcc, items_lookup_batch()" in said
     assert "MiB at the peak" in said
+
+
+@pytest.mark.needs(*_COMPARED, "tracepoint")
+def test_probes_beside_bcc() -> None:
+    said = bench("probes", "background")
+    assert "Time that a probe adds to a call: tracepoint" in said
+    assert "updates were shown" in said
