@@ -68,9 +68,9 @@ def sizes(effort: Effort) -> Iterator[Result]:
         "16, 32, 64 and 288 bytes in turns": ([PLAIN_16, COMM_32, NUMBERS_64, FILE_288], 5),
     }
     for title, (events, least) in kinds.items():
-        yield _against_bcc(
-            "sizes", f"Ring buffer to DataFrame, {title}", "ring buffer", events, least, effort
-        )
+        whole = f"Ring buffer to DataFrame, {title}"
+        cause = _STORING if events == [FILE_288] else ""
+        yield _against_bcc("sizes", whole, "ring buffer", events, least, effort, cause=cause)
 
 
 def perf_buffer(effort: Effort) -> Iterator[Result]:
