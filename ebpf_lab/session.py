@@ -24,6 +24,7 @@ from ebpf_lab import inspection, page, progress
 from ebpf_lab.command import Command
 from ebpf_lab.engine import Engine
 from ebpf_lab.errors import LabError, Mark, UsageProblem
+from ebpf_lab.exhausted import exhausted
 from ebpf_lab.inside.listing import Listing
 from ebpf_lab.inside.program import ProgramCode, Samples
 from ebpf_lab.inside.view import Inside
@@ -223,7 +224,8 @@ class Trace:
                     self._results = running.results(time.monotonic() - self._began)
                     self._running = None
             self._record()
-        except Exception as error:  # noqa: BLE001  # start() or stop() raises it
+        except Exception as raised:  # noqa: BLE001  # start() or stop() raises it
+            error = exhausted(raised) or raised
             if isinstance(error, LabError):
                 error.source = self.spec.text
                 if self._results is None:

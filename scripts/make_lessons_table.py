@@ -110,7 +110,7 @@ def page(lessons: Mapping[str, str], live: Sequence[Mapping[str, Case]], replaye
         A lesson failed.
     """
     reasons: dict[str, None] = {}
-    kernels = [next(iter(column.values())).kernel for column in live]
+    kernels = [column[lesson].kernel for column in live for lesson in [*lessons][:1]]
     recorded = sorted({name.rpartition("-")[2] for name in replayed}, reverse=True)
     head = [*kernels, *(f"recorded, {each}" for each in recorded if not kernels[0].endswith(f", {each}"))]
     head += [f"replay, {each}" for each in recorded]

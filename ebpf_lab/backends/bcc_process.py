@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import socket
@@ -76,21 +78,24 @@ class BccProcess:
 
     def __init__(self, package: Path) -> None:
         self._package = package
-        self._messages = os.memfd_create("ebpf-lab-bcc", os.MFD_CLOEXEC)
         self._read = 0
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._socket = ours
-            self._process = subprocess.Popen(
-                # Isolated, without site-packages: nothing but bcc is to be found.
-                [sys.executable, "-I", "-S", str(_SCRIPT), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._messages,
-                # Jupyter interrupts by signalling the whole process group.
-                start_new_session=True,
-            )
+        with contextlib.ExitStack() as failed:
+            self._messages = os.memfd_create("ebpf-lab-bcc", os.MFD_CLOEXEC)
+            failed.callback(os.close, self._messages)
+            self._socket, theirs = socket.socketpair()
+            failed.callback(self._socket.close)
+            with theirs:
+                self._process = subprocess.Popen(
+                    # Isolated, without site-packages: nothing but bcc is to be found.
+                    [sys.executable, "-I", "-S", str(_SCRIPT), str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._messages,
+                    # Jupyter interrupts by signalling the whole process group.
+                    start_new_session=True,
+                )
+            failed.pop_all()
 
     def compile(self, text: str, flags: list[str], *, disassemble: bool = False) -> CompiledText:
         """Compile a text.
@@ -143,7 +148,10 @@ class BccProcess:
         fds: list[int] = []
         try:
             self._socket.sendall(struct.pack("<I", len(data)) + data)
-            head, fds, _, _ = socket.recv_fds(self._socket, 4, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+            head, fds, flags, _ = socket.recv_fds(self._socket, 4, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+            if flags & socket.MSG_CTRUNC:
+                # The kernel leaves out what this process cannot open any more, and says no more than this.
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             if len(head) < 4:
                 raise self._stopped()
             reply: dict[str, Any] = json.loads(self._exactly(struct.unpack("<I", head)[0]))
