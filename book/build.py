@@ -113,9 +113,14 @@ def executed(path: Path, replay: bool) -> tuple[nbformat.NotebookNode, str]:
         how = f"Linux {platform.release()}, {platform.machine()}"
         remark = f"Run on {how}, when this book was built."
     with tempfile.TemporaryDirectory(prefix="ebpf-lab-book-") as scratch:
-        NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", allow_errors=True).execute(
-            cwd=scratch
-        )
+        NotebookClient(
+            notebook,
+            timeout=CELL_SECONDS,
+            kernel_name="python3",
+            allow_errors=True,
+            # Else each kernel warns of its transport, which nobody but this machine hears.
+            extra_arguments=["--log-level=ERROR"],
+        ).execute(cwd=scratch)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _hold_to_its_tags(path.stem, cell)
