@@ -16,8 +16,8 @@ from support.rights import home_for_anybody, user_with
 
 # What every Linux has, and nothing else.
 TOOLS = """
-    sh cat chmod chown cut date dirname env flock getent grep head id kill ln ls mkdir mktemp mv ps rm rmdir sed
-    setpriv setsid sha256sum sleep sort stat tail test touch tr true uname wc
+    sh cat chmod chown cut date dirname env flock getent grep head id kill ln ls mkdir mktemp mv ps rm rmdir
+    sed setpriv setsid sha256sum sleep sort stat tail test touch tr true uname wc
 """
 
 _PYTHON = """\
