@@ -21,7 +21,8 @@ err=$!
 : >/.lab/started
 # Who is in a chroot may not make user namespaces: laid over "/", the host's files are the root of a machine. (What is
 # opened already, as this process's own root, stays as it was.)
-cd /.root && mount -o move . / || poweroff -f
+cd /.root || poweroff -f
+mount -o move . / || poweroff -f
 # Not in the background, where the shell would have SIGINT ignored; in a session of its own, so that `kill 0`
 # ends no more than the command.
 setsid chroot . /bin/sh /run/lab-command </dev/null >/out 2>/err
